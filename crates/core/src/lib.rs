@@ -1,0 +1,8 @@
+//! What is true about predictions, models and webhooks, decided without clock, disk or network.
+//!
+//! This crate has no runtime, no IO, no clock read and no randomness of its own, and does not panic on input. Everything
+//! here is a value or a pure function; the other crates make it happen.
+
+pub mod id;
+pub mod time;
+pub mod model;

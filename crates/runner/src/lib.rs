@@ -1,0 +1,33 @@
+//! Runs models: gives them an input, and reports what they say as [`RunEvent`]s.
+//!
+//! The runner knows neither the store nor files nor webhooks: it is given a [`Job`] and a token that stops it, and sends
+//! events down a bounded channel. A caller that reads slowly slows the model down; a caller that drops the channel stops it.
+
+pub mod event;
+
+use cogwire_core::id::{PredictionId, VersionId};
+use cogwire_core::json::Json;
+use tokio::sync::mpsc;
+
+pub use event::{End, FileContent, Output, Produced, ProducedFile, RunEvent};
+
+/// The most events of one run that wait to be read.
+pub const EVENT_QUEUE: usize = 64;
+
+/// One prediction to run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The prediction, for logs and for models that want to know.
+    pub prediction: PredictionId,
+    /// The version to run.
+    pub version: VersionId,
+    /// The input, already validated.
+    pub input: Json,
+}
+
+/// A run that is under way.
+#[derive(Debug)]
+pub struct Run {
+    /// What the model says; closed after [`RunEvent::Ended`].
+    pub events: mpsc::Receiver<RunEvent>,
+}
