@@ -4,5 +4,6 @@
 //! here is a value or a pure function; the other crates make it happen.
 
 pub mod id;
-pub mod time;
+pub mod json;
 pub mod model;
+pub mod time;
