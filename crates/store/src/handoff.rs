@@ -1,0 +1,201 @@
+//! From a commit straight to the sender: lanes that the same commit claimed for this node, without asking the store again.
+//!
+//! Owns the bound on lanes that are held in memory. A [`Place`] is taken before the commit that claims a lane and is given
+//! back when the lane leaves memory, so a lane that was claimed always has room. Knows nothing of SQL or HTTP; the two
+//! sides do not know each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use cogwire_core::time::Timestamp;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::delivery::ClaimedLane;
+
+/// No wake-up is asked for.
+const NEVER: i64 = i64::MAX;
+
+/// Makes both ends. At most `capacity` lanes are in memory at once.
+pub fn channel(capacity: usize) -> (Handoff, LaneInbox) {
+    // The channel has no bound of its own: whoever sends holds a place, and there are `capacity` of them.
+    let (sender, lanes) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared {
+        room: Arc::new(Semaphore::new(capacity)),
+        wake_at: AtomicI64::new(NEVER),
+        woken: Notify::new(),
+    });
+    (Handoff { sender, shared: Arc::clone(&shared) }, LaneInbox { lanes, shared })
+}
+
+/// The end of whoever commits.
+#[derive(Debug, Clone)]
+pub struct Handoff {
+    sender: mpsc::UnboundedSender<HeldLane>,
+    shared: Arc<Shared>,
+}
+
+/// Room for one lane, to be asked for before the commit that may claim it. Dropping it gives the room back.
+#[derive(Debug)]
+pub struct HandoffPermit {
+    sender: mpsc::UnboundedSender<HeldLane>,
+    place: Place,
+}
+
+/// The end of whoever sends.
+#[derive(Debug)]
+pub struct LaneInbox {
+    lanes: mpsc::UnboundedReceiver<HeldLane>,
+    shared: Arc<Shared>,
+}
+
+/// A lane in memory, and the room that it takes up.
+#[derive(Debug)]
+pub struct HeldLane {
+    /// The lane.
+    pub lane: ClaimedLane,
+    /// Its room.
+    pub place: Place,
+}
+
+/// Room for one lane. Dropping it gives the room back.
+#[derive(Debug)]
+pub struct Place {
+    _room: OwnedSemaphorePermit,
+}
+
+/// What arrives at the sender's end.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A lane that this node holds already.
+    Lane(Box<HeldLane>),
+    /// A free lane of the store is due then.
+    WakeAt(Timestamp),
+}
+
+#[derive(Debug)]
+struct Shared {
+    room: Arc<Semaphore>,
+    wake_at: AtomicI64,
+    woken: Notify,
+}
+
+impl Handoff {
+    /// Room for one more lane. `None` when there is none, or the sender is stopping: commit without claiming the lane then.
+    pub fn try_reserve(&self) -> Option<HandoffPermit> {
+        let place = self.shared.try_place()?;
+        Some(HandoffPermit { sender: self.sender.clone(), place })
+    }
+
+    /// Says that a free lane of the store is due `at`. Several calls come down to the earliest one.
+    pub fn wake_at(&self, at: Timestamp) {
+        if self.shared.wake_at.fetch_min(at.as_micros(), Ordering::AcqRel) > at.as_micros() {
+            self.shared.woken.notify_one();
+        }
+    }
+}
+
+impl HandoffPermit {
+    /// Hands the lane over. A lane that comes after its receiver has gone stays held by the node until the node retires.
+    pub fn send(self, lane: ClaimedLane) {
+        let _ = self.sender.send(HeldLane { lane, place: self.place });
+    }
+}
+
+impl LaneInbox {
+    /// The next arrival; `None` when every [`Handoff`] and permit is gone. Nothing is lost when the future is dropped.
+    pub async fn recv(&mut self) -> Option<Arrival> {
+        tokio::select! {
+            lane = self.lanes.recv() => lane.map(|lane| Arrival::Lane(Box::new(lane))),
+            () = self.shared.woken.notified() => Some(Arrival::WakeAt(self.shared.take_wake_at())),
+        }
+    }
+
+    /// A lane that is there already, without waiting.
+    pub fn try_recv(&mut self) -> Option<HeldLane> {
+        self.lanes.try_recv().ok()
+    }
+
+    /// At most `limit` places, for lanes that are claimed from the store.
+    pub fn reserve(&self, limit: usize) -> Vec<Place> {
+        std::iter::from_fn(|| self.shared.try_place()).take(limit).collect()
+    }
+
+    /// Gives out no room any more. Lanes for which there is room already may still arrive.
+    pub fn close(&self) {
+        self.shared.room.close();
+    }
+}
+
+impl Shared {
+    fn try_place(&self) -> Option<Place> {
+        Arc::clone(&self.room).try_acquire_owned().ok().map(|room| Place { _room: room })
+    }
+
+    fn take_wake_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.wake_at.swap(NEVER, Ordering::AcqRel))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cogwire_core::id::PredictionId;
+    use cogwire_core::prediction::AccountId;
+    use cogwire_core::webhook::pacing::Lane;
+
+    use super::*;
+
+    fn lane(number: u128) -> ClaimedLane {
+        ClaimedLane {
+            prediction: PredictionId::new(Timestamp::from_micros(1), number),
+            account: AccountId("a".into()),
+            url: "https://example.com/".to_owned(),
+            origin: "https://example.com".to_owned(),
+            lease_no: 1,
+            lane: Lane::default(),
+            final_body: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lane_keeps_its_room_until_it_is_dropped() {
+        let (handoff, mut inbox) = channel(1);
+        let permit = handoff.try_reserve().expect("the first fits");
+        assert!(handoff.try_reserve().is_none());
+        permit.send(lane(1));
+        let Some(Arrival::Lane(held)) = inbox.recv().await else { panic!("a lane was sent") };
+        assert!(handoff.try_reserve().is_none());
+        drop(held);
+        assert!(handoff.try_reserve().is_some());
+    }
+
+    #[tokio::test]
+    async fn wake_ups_come_down_to_the_earliest() {
+        let (handoff, mut inbox) = channel(1);
+        for micros in [50, 20, 70] {
+            handoff.wake_at(Timestamp::from_micros(micros));
+        }
+        let Some(Arrival::WakeAt(at)) = inbox.recv().await else { panic!("a wake-up was sent") };
+        assert_eq!(at, Timestamp::from_micros(20));
+        handoff.wake_at(Timestamp::from_micros(90));
+        let Some(Arrival::WakeAt(at)) = inbox.recv().await else { panic!("a later one counts anew") };
+        assert_eq!(at, Timestamp::from_micros(90));
+    }
+
+    #[tokio::test]
+    async fn a_closed_inbox_takes_what_was_promised_and_no_more() {
+        let (handoff, mut inbox) = channel(8);
+        let permit = handoff.try_reserve().expect("there is room");
+        inbox.close();
+        assert!(handoff.try_reserve().is_none());
+        assert!(inbox.reserve(3).is_empty());
+        permit.send(lane(2));
+        assert!(inbox.try_recv().is_some());
+    }
+
+    #[test]
+    fn places_are_given_out_up_to_the_bound() {
+        let (_handoff, inbox) = channel(5);
+        let three = inbox.reserve(3);
+        assert_eq!((three.len(), inbox.reserve(9).len()), (3, 2));
+    }
+}
