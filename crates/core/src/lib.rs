@@ -5,5 +5,6 @@
 
 pub mod id;
 pub mod json;
+pub mod link;
 pub mod model;
 pub mod time;
