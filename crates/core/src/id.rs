@@ -193,7 +193,9 @@ mod tests {
     #[test]
     fn old_replicate_ids_are_accepted_and_others_are_not() {
         assert!("gm3qorzdhgbfurvjtvhg6dckhu".parse::<PredictionId>().is_ok());
-        for bad in ["", "GM3QORZDHGBFURVJTVHG6DCKHU", "gm3qorzdhgbfurvjtvhg6dckh", "gm3qorzdhgbfurvjtvhg6dckhü"] {
+        for bad in
+            ["", "GM3QORZDHGBFURVJTVHG6DCKHU", "gm3qorzdhgbfurvjtvhg6dckh", "gm3qorzdhgbfurvjtvhg6dckhü"]
+        {
             assert!(bad.parse::<PredictionId>().is_err(), "{bad}");
         }
     }

@@ -4,7 +4,12 @@
 //! here is a value or a pure function; the other crates make it happen.
 
 pub mod id;
+pub mod input;
 pub mod json;
 pub mod link;
 pub mod model;
+pub mod names;
+pub mod prediction;
 pub mod time;
+pub mod webhook;
+pub mod wire;

@@ -88,7 +88,9 @@ impl FromStr for VersionRef {
 
 /// The text was not a reference to a model or version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a model reference: expected owner/name, owner/name:version or a version id of 64 hexadecimal digits")]
+#[error(
+    "{0:?} is not a model reference: expected owner/name, owner/name:version or a version id of 64 hexadecimal digits"
+)]
 pub struct InvalidReference(String);
 
 impl InvalidReference {

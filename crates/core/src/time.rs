@@ -44,7 +44,8 @@ impl Timestamp {
     /// # Errors
     /// When the text is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp(text.chars().take(80).collect()))?;
+        let parsed: jiff::Timestamp =
+            text.parse().map_err(|_| InvalidTimestamp(text.chars().take(80).collect()))?;
         Ok(Self(parsed.as_microsecond()))
     }
 }

@@ -1,1 +1,118 @@
-//! stub
+//! Makes predictions happen: creates them, claims them, runs them, folds what models say, ends what is overdue.
+//!
+//! The engine knows the store, the runner and files. It knows neither HTTP nor how a webhook is sent: messages are rows
+//! that it commits together with the change they are about, and lanes that it hands over.
+
+mod commit;
+pub mod config;
+mod dispatch;
+pub mod driver;
+mod error;
+pub mod hub;
+mod intake;
+mod outputs;
+mod run;
+mod stream;
+mod sweeps;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use cogwire_core::id::PredictionId;
+use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::wire::Links;
+use cogwire_files::Files;
+use cogwire_runner::Runner;
+use cogwire_store::handoff::Handoff;
+use cogwire_store::{NodeEpoch, Store};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::{EngineConfig, OutputFiles};
+pub use error::Error;
+pub use hub::{Durable, Hub, Subscription};
+pub use intake::{Create, Created, IdempotencyKey};
+pub use stream::Follow;
+
+/// What the engine is made of.
+pub struct Parts {
+    /// Where everything is durable.
+    pub store: Arc<dyn Store>,
+    /// What runs models.
+    pub runner: Runner,
+    /// Where files are.
+    pub files: Arc<Files>,
+    /// How URLs look.
+    pub links: Links,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where lanes go that this node delivers; `None` on a node that does not deliver.
+    pub handoff: Option<Handoff>,
+    /// This run of this node.
+    pub node: NodeEpoch,
+}
+
+/// The engine of one node. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) runner: Runner,
+    pub(crate) files: Arc<Files>,
+    pub(crate) links: Links,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) handoff: Option<Handoff>,
+    pub(crate) node: NodeEpoch,
+    pub(crate) config: EngineConfig,
+    pub(crate) hub: Hub,
+    /// One permit for each prediction that may run here at once.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Wakes the dispatcher: something waits, or a slot became free.
+    pub(crate) work: Arc<Notify>,
+    /// The runs of this node, to stop them.
+    pub(crate) running: Mutex<HashMap<PredictionId, CancellationToken>>,
+    pub(crate) tracker: TaskTracker,
+    /// No new work.
+    pub(crate) soft: CancellationToken,
+    /// Drop the work that there is.
+    pub(crate) hard: CancellationToken,
+}
+
+impl Engine {
+    /// Puts the parts together. Nothing happens before [`Engine::start`].
+    pub fn new(parts: Parts, config: EngineConfig) -> Self {
+        Self(Arc::new(Shared {
+            store: parts.store,
+            runner: parts.runner,
+            files: parts.files,
+            links: parts.links,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            handoff: parts.handoff,
+            node: parts.node,
+            slots: Arc::new(Semaphore::new(config.max_running)),
+            config,
+            hub: Hub::default(),
+            work: Arc::new(Notify::new()),
+            running: Mutex::default(),
+            tracker: TaskTracker::new(),
+            soft: CancellationToken::new(),
+            hard: CancellationToken::new(),
+        }))
+    }
+
+    /// The token that says that the server is stopping: held answers are given at once, nothing new is taken.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.soft
+    }
+
+    /// How many predictions run on this node.
+    pub fn running(&self) -> usize {
+        self.0.lock_running().len()
+    }
+}

@@ -1,1 +1,29 @@
-//! stub
+//! What is durable. The only crate that knows SQL.
+//!
+//! A trait for each consumer; [`Store`] is all of them. Methods are whole use cases, each one atomic: either all of it is
+//! durable when the future is ready, or none of it is. Outcomes that a caller must tell apart are enums; times are
+//! arguments. No method hands out a transaction.
+//!
+//! Three numbers are never mixed: `lease_no` (the fence: it grows whenever a prediction or lane changes hands), `run`
+//! (executions of a prediction) and `attempt` (requests to a receiver).
+
+pub mod account;
+pub mod catalog;
+pub mod delivery;
+mod error;
+pub mod handoff;
+pub mod node;
+pub mod prediction;
+
+pub use account::AccountStore;
+pub use catalog::CatalogStore;
+pub use delivery::DeliveryStore;
+pub use error::{Error, Result};
+pub use handoff::{Handoff, HandoffPermit, LaneInbox};
+pub use node::{NodeEpoch, NodeStore};
+pub use prediction::PredictionStore;
+
+/// Everything that is durable.
+pub trait Store: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore {}
+
+impl<T: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore> Store for T {}

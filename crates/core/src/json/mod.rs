@@ -112,6 +112,20 @@ impl Json {
         Self(out.into())
     }
 
+    /// A list of these values.
+    pub fn array(items: &[Self]) -> Self {
+        let mut text = String::with_capacity(2 + items.iter().map(|item| item.0.len() + 1).sum::<usize>());
+        text.push('[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(&item.0);
+        }
+        text.push(']');
+        Self(text.into())
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0

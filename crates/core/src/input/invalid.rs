@@ -1,0 +1,51 @@
+//! What is wrong with an input, in the words that Replicate uses (those of Go's gojsonschema).
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InvalidField {
+    /// Its kind, such as `required` or `number_lte`.
+    #[serde(rename = "type")]
+    pub kind: Cow<'static, str>,
+    /// Where, such as `input.steps`; empty for the whole body.
+    pub field: String,
+    /// A sentence about it.
+    pub description: String,
+}
+
+/// All that is wrong; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidInput {
+    /// Each fault.
+    pub fields: Vec<InvalidField>,
+}
+
+impl InvalidField {
+    /// A fault of some kind at some place.
+    pub fn new(kind: impl Into<Cow<'static, str>>, field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { kind: kind.into(), field: field.into(), description: description.into() }
+    }
+}
+
+impl From<InvalidField> for InvalidInput {
+    fn from(field: InvalidField) -> Self {
+        Self { fields: vec![field] }
+    }
+}
+
+impl InvalidInput {
+    /// One line for each fault, as in the `detail` of an error.
+    pub fn detail(&self) -> String {
+        self.fields.iter().map(line).collect()
+    }
+}
+
+fn line(fault: &InvalidField) -> String {
+    match fault.field.as_str() {
+        "" => format!("- {}\n", fault.description),
+        field => format!("- {field}: {}\n", fault.description),
+    }
+}

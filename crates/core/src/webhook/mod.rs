@@ -1,0 +1,4 @@
+//! Webhooks, as far as they can be decided without sending anything.
+
+pub mod event;
+pub mod pacing;

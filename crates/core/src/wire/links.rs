@@ -1,0 +1,60 @@
+//! The absolute URLs that a prediction carries.
+
+use crate::id::PredictionId;
+use crate::link::LinkKey;
+
+/// Builds URLs from the server's public URL, never from what a request claims.
+#[derive(Debug, Clone)]
+pub struct Links {
+    base: String,
+    key: LinkKey,
+}
+
+impl Links {
+    /// `public_url` is scheme, host and port, with or without a slash at the end; `key` signs the URLs that need no token.
+    pub fn new(public_url: &str, key: LinkKey) -> Self {
+        Self { base: public_url.trim_end_matches('/').to_owned(), key }
+    }
+
+    /// The public URL, without a slash at the end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Where the API begins.
+    pub fn api(&self) -> String {
+        format!("{}/v1", self.base)
+    }
+
+    /// Where the prediction can be read.
+    pub fn get(&self, id: PredictionId) -> String {
+        format!("{}/v1/predictions/{id}", self.base)
+    }
+
+    /// Where the prediction can be canceled.
+    pub fn cancel(&self, id: PredictionId) -> String {
+        format!("{}/v1/predictions/{id}/cancel", self.base)
+    }
+
+    /// The page about the prediction. It is readable without a token by whoever has this URL, so it carries a key.
+    pub fn web(&self, id: PredictionId) -> String {
+        format!("{}/p/{id}?key={}", self.base, self.key.sign("web", id.as_str()))
+    }
+
+    /// Whether `key` is the one that [`Links::web`] put into the page's URL.
+    pub fn opens_web(&self, id: PredictionId, key: &str) -> bool {
+        self.key.verify("web", id.as_str(), key)
+    }
+
+    /// The prediction's event stream. Clients read it without a token, so it cannot be guessed.
+    pub fn stream(&self, id: PredictionId) -> String {
+        format!("{}/v1/streams/{id}-{}", self.base, self.key.sign("stream", id.as_str()))
+    }
+
+    /// Reads the last part of a stream URL; `None` when its signature is wrong.
+    pub fn parse_stream(&self, capability: &str) -> Option<PredictionId> {
+        let (id, signature) = capability.split_once('-')?;
+        let id: PredictionId = id.parse().ok()?;
+        self.key.verify("stream", id.as_str(), signature).then_some(id)
+    }
+}

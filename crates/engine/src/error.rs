@@ -1,0 +1,29 @@
+//! Why the engine did not do what it was asked.
+
+use cogwire_store as store;
+
+/// Nothing has happened; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused or failed.
+    #[error("the store did not take it")]
+    Store(#[source] store::Error),
+    /// A file could not be stored or read.
+    #[error("a file could not be kept")]
+    Files(#[source] cogwire_files::Error),
+    /// The server is stopping.
+    #[error("the server is stopping: try again in a few seconds")]
+    Stopping,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<cogwire_files::Error> for Error {
+    fn from(error: cogwire_files::Error) -> Self {
+        Self::Files(error)
+    }
+}

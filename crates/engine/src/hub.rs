@@ -1,0 +1,109 @@
+//! Who waits for which prediction, and how far each prediction is durable.
+//!
+//! The hub carries no data: it says "durable up to n" after a commit, and whoever waits reads what is committed. A signal
+//! may be lost (another node may have made the commit), so every reader also polls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cogwire_core::id::PredictionId;
+use tokio::sync::watch;
+
+/// How far a prediction is durable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Durable {
+    /// The number after its last durable event.
+    pub events: u64,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// The signals of one node.
+#[derive(Debug, Clone, Default)]
+pub struct Hub {
+    waiting: Arc<Mutex<HashMap<PredictionId, watch::Sender<Durable>>>>,
+}
+
+/// Interest in one prediction; dropping it ends the interest.
+#[derive(Debug)]
+pub struct Subscription {
+    id: PredictionId,
+    hub: Hub,
+    signal: watch::Receiver<Durable>,
+}
+
+impl Hub {
+    /// Begins to listen. Subscribe first and read the store afterwards: the other way round loses what happens in between.
+    pub fn subscribe(&self, id: PredictionId) -> Subscription {
+        let signal = self.lock().entry(id).or_insert_with(|| watch::Sender::new(Durable::default())).subscribe();
+        Subscription { id, hub: self.clone(), signal }
+    }
+
+    /// Tells whoever waits for `id`. Without a listener nothing happens.
+    pub fn publish(&self, id: PredictionId, durable: Durable) {
+        if let Some(sender) = self.lock().get(&id) {
+            sender.send_replace(durable);
+        }
+    }
+
+    /// How many predictions somebody waits for.
+    pub fn listeners(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PredictionId, watch::Sender<Durable>>> {
+        // The map is whole after every statement, so a panic elsewhere while it was locked does not spoil it.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscription {
+    /// The prediction.
+    pub fn id(&self) -> PredictionId {
+        self.id
+    }
+
+    /// Waits for the next signal, or returns at once when one came since the last call.
+    pub async fn changed(&mut self) -> Durable {
+        // The sender lives in the hub's map for as long as this subscription does.
+        let _ = self.signal.changed().await;
+        *self.signal.borrow_and_update()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut waiting = self.hub.lock();
+        // This subscription's own receiver still counts.
+        if waiting.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
+            waiting.remove(&self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cogwire_core::time::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_before_the_wait_is_not_lost() {
+        let hub = Hub::default();
+        let id = PredictionId::new(Timestamp::from_micros(1), 1);
+        let mut subscription = hub.subscribe(id);
+        hub.publish(id, Durable { events: 3, ended: true });
+        assert_eq!(subscription.changed().await, Durable { events: 3, ended: true });
+    }
+
+    #[test]
+    fn the_last_listener_cleans_up() {
+        let hub = Hub::default();
+        let id = PredictionId::new(Timestamp::from_micros(1), 1);
+        let (first, second) = (hub.subscribe(id), hub.subscribe(id));
+        drop(first);
+        assert_eq!(hub.listeners(), 1);
+        drop(second);
+        assert_eq!(hub.listeners(), 0);
+    }
+}

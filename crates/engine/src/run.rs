@@ -1,0 +1,225 @@
+//! One run of one prediction: from the claim to its end.
+//!
+//! The loop owns the prediction. It takes what the model says, makes it durable (at once the first time, then at most
+//! once in every flush interval), and stops when the run has ended or the prediction is no longer its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd};
+use cogwire_core::time::Timestamp;
+use cogwire_runner::{End, Job, Output, RunEvent};
+use cogwire_store::prediction::{Claimed, Guard, Lease};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::Shared;
+use crate::commit::Outcome;
+
+/// The longest pause between two tries of a commit that the store could not take.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+
+/// The most text and values that are gathered for one commit; the model waits while it is made.
+const MOST_PENDING: usize = 4096;
+
+/// A run in progress.
+struct RunLoop {
+    shared: Arc<Shared>,
+    prediction: Prediction,
+    lease: Lease,
+    claimed_at: Timestamp,
+    /// What the model has said that is not durable yet.
+    pending: Report,
+    /// No commit of progress before then.
+    next_flush: Timestamp,
+    cancel: CancellationToken,
+}
+
+/// Whether the run goes on.
+#[derive(PartialEq, Eq)]
+enum Going {
+    On,
+    Over,
+}
+
+impl Shared {
+    /// Runs a claimed prediction on a task of its own. The slot is free again when the model has really stopped.
+    pub(crate) fn start_run(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
+        let shared = self.clone();
+        let cancel = self.hard.child_token();
+        let id = claimed.prediction.id();
+        self.lock_running().insert(id, cancel.clone());
+        self.tracker.spawn(async move {
+            RunLoop::new(shared.clone(), claimed, cancel).run().await;
+            shared.lock_running().remove(&id);
+            drop(slot);
+            shared.work.notify_one();
+        });
+    }
+}
+
+impl RunLoop {
+    fn new(shared: Arc<Shared>, claimed: Claimed, cancel: CancellationToken) -> Self {
+        let claimed_at = shared.clock.now();
+        metrics::histogram!("cogwire_prediction_queue_seconds")
+            .record(claimed_at.since(claimed.prediction.request.created_at).as_secs_f64());
+        Self {
+            shared,
+            prediction: claimed.prediction,
+            lease: claimed.lease,
+            claimed_at,
+            pending: Report::default(),
+            next_flush: claimed_at,
+            cancel,
+        }
+    }
+
+    async fn run(mut self) {
+        let request = &self.prediction.request;
+        let job =
+            Job { prediction: request.id, version: request.version.clone(), input: request.input.clone() };
+        match self.shared.runner.start(job, self.cancel.clone()) {
+            Ok(mut run) => self.follow(&mut run.events).await,
+            Err(unknown) => {
+                self.pending.end = Some(RunEnd::Failed(unknown.to_string()));
+                self.flush().await;
+            }
+        }
+    }
+
+    async fn follow(&mut self, events: &mut mpsc::Receiver<RunEvent>) {
+        while self.step(events).await == Going::On {}
+        // The model is told to stop when its prediction ended without it; the slot is held until it has.
+        self.cancel.cancel();
+        while events.recv().await.is_some() {}
+    }
+
+    async fn step(&mut self, events: &mut mpsc::Receiver<RunEvent>) -> Going {
+        let flush_due = self.has_pending();
+        let room = self.pending.events.len() < MOST_PENDING;
+        tokio::select! {
+            biased;
+            event = events.recv(), if room => self.take(event, events).await,
+            () = self.shared.clock.sleep_until(self.next_flush), if flush_due => self.flush().await,
+            () = self.cancel.cancelled() => Going::Over,
+        }
+    }
+
+    /// Takes one event and all that came with it: what is already there belongs in the same commit.
+    async fn take(&mut self, first: Option<RunEvent>, events: &mut mpsc::Receiver<RunEvent>) -> Going {
+        let Some(first) = first else { return self.lost().await };
+        let mut next = Some(first);
+        while let Some(event) = next {
+            if self.fold(event).await == Going::Over {
+                return self.flush().await;
+            }
+            next = if self.pending.events.len() < MOST_PENDING { events.try_recv().ok() } else { None };
+        }
+        if self.shared.clock.now() >= self.next_flush { self.flush().await } else { Going::On }
+    }
+
+    async fn fold(&mut self, event: RunEvent) -> Going {
+        match event {
+            RunEvent::Started => {
+                self.pending.started_at.get_or_insert(self.shared.clock.now());
+            }
+            RunEvent::Log(text) => self.pending.events.push(ChunkEvent::Log(text)),
+            RunEvent::Metric(name, value) => self.pending.events.push(ChunkEvent::Metric(name, value)),
+            RunEvent::Output(output) => return self.fold_output(output).await,
+            RunEvent::Ended(end) => {
+                self.pending.end = Some(run_end(end));
+                return Going::Over;
+            }
+        }
+        Going::On
+    }
+
+    async fn fold_output(&mut self, output: Output) -> Going {
+        let (produced, event): (_, fn(_) -> _) = match output {
+            Output::Value(produced) => (produced, ChunkEvent::Value),
+            Output::Item(produced) => (produced, ChunkEvent::Item),
+        };
+        match self.shared.keep_output(self.prediction.id(), produced).await {
+            Ok(value) => {
+                self.pending.events.push(event(value));
+                Going::On
+            }
+            Err(error) => {
+                let error = with_causes(&error);
+                self.pending.end = Some(RunEnd::Failed(format!("The output file could not be stored (E9825): {error}")));
+                Going::Over
+            }
+        }
+    }
+
+    /// The model went away without a last word.
+    async fn lost(&mut self) -> Going {
+        if self.cancel.is_cancelled() {
+            return Going::Over;
+        }
+        self.pending.end = Some(RunEnd::Failed("The model stopped without a result (E8367)".to_owned()));
+        self.flush().await
+    }
+
+    fn has_pending(&self) -> bool {
+        self.pending != Report::default()
+    }
+
+    /// Makes what is pending durable, however long the store cannot take it; only a hard stop gives up.
+    async fn flush(&mut self) -> Going {
+        let report = std::mem::take(&mut self.pending);
+        let ends = report.end.is_some();
+        let now = self.shared.clock.now();
+        self.next_flush = now + self.shared.config.stream_flush;
+        let Ok(transition) = self.prediction.apply(Event::Ran(report), now, &self.shared.links) else {
+            tracing::error!(prediction_id = %self.prediction.id(), "a model reported what cannot be; its run is ended");
+            return self.give_up().await;
+        };
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let guard = Guard::Holder(self.lease.clone());
+            match self.shared.commit(&mut self.prediction, transition.clone(), guard, Some(self.claimed_at)).await {
+                Ok(Outcome::Committed) if !ends => return Going::On,
+                Ok(Outcome::Committed | Outcome::Fenced) => return Going::Over,
+                // Only the holder moves a revision, so this run and the store disagree about what was committed.
+                Ok(Outcome::Conflict) => return self.give_up().await,
+                Err(error) => {
+                    tracing::warn!(prediction_id = %self.prediction.id(), %error, "progress could not be stored and is tried again");
+                    if self.pause(pause).await == Going::Over {
+                        return Going::Over;
+                    }
+                    pause = (pause * 2).min(LONGEST_RETRY);
+                }
+            }
+        }
+    }
+
+    /// Ends a run that cannot be told from the store's side, so that it is never left without an end.
+    async fn give_up(&self) -> Going {
+        if let Err(error) = self.shared.end(self.prediction.id(), Event::Lost(Loss::Interrupted)).await {
+            tracing::error!(prediction_id = %self.prediction.id(), %error, "the run could not be ended; its deadline will");
+        }
+        Going::Over
+    }
+
+    async fn pause(&self, pause: Duration) -> Going {
+        tokio::select! {
+            () = self.shared.clock.sleep(pause) => Going::On,
+            () = self.cancel.cancelled() => Going::Over,
+        }
+    }
+}
+
+fn run_end(end: End) -> RunEnd {
+    match end {
+        End::Succeeded => RunEnd::Succeeded,
+        End::Failed(error) => RunEnd::Failed(error),
+        End::Canceled => RunEnd::Canceled,
+    }
+}
+
+/// An error with its causes, for a user who sees one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

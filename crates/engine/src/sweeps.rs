@@ -1,0 +1,236 @@
+//! What must happen although nobody asks: deadlines, retention, the node's lease, and the work of nodes that are gone.
+
+use std::sync::Arc;
+
+use cogwire_core::prediction::{Event, Loss};
+use cogwire_store as store;
+use cogwire_store::catalog::NewVersion;
+use cogwire_core::model::Version;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::dispatch::Dispatch;
+use crate::driver::{Activity, Round, RoundFuture, Timing, drive};
+use crate::{Engine, Shared};
+
+/// The most overdue or lost predictions that one round ends.
+const BATCH: u32 = 100;
+
+macro_rules! activity {
+    ($(#[$doc:meta])* $name:ident, $label:literal, $method:ident) => {
+        $(#[$doc])*
+        struct $name(Arc<Shared>);
+
+        impl Activity for $name {
+            fn name(&self) -> &'static str {
+                $label
+            }
+
+            fn activate(&self) -> RoundFuture<'_> {
+                Box::pin(self.0.$method())
+            }
+        }
+    };
+}
+
+activity!(
+    /// Ends predictions whose time is over.
+    Deadlines, "deadlines", end_overdue
+);
+activity!(
+    /// Keeps this node's lease alive, and takes over from nodes whose lease has ended.
+    Heartbeat, "heartbeat", beat
+);
+activity!(
+    /// Removes the data of old predictions.
+    DataRetention, "data retention", remove_expired
+);
+activity!(
+    /// Deletes old messages, and keys that are forgotten.
+    WebhookRetention, "webhook retention", sweep_webhooks
+);
+activity!(
+    /// Publishes how much waits.
+    Figures, "figures", publish_figures
+);
+
+impl Engine {
+    /// Joins the store as a node: begins the epoch, registers the models that this node runs, and takes over what earlier
+    /// runs left behind.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn start(&self) -> store::Result<()> {
+        let shared = &self.0;
+        let now = shared.clock.now();
+        shared.store.register_node(&shared.node, now, now + shared.config.lease).await?;
+        shared.register_models().await?;
+        while shared.take_over().await? == Round::More {}
+        Ok(())
+    }
+
+    /// Does the background work until `hard`, or until `soft` and the end of the last run; then leaves the store. What
+    /// still runs at a hard stop is taken over by the next start.
+    ///
+    /// # Errors
+    /// When the node cannot be retired in the store: its work is then taken over when its lease ends.
+    pub async fn run(&self, soft: CancellationToken, hard: CancellationToken) -> store::Result<()> {
+        let shared = &self.0;
+        let stop_background = CancellationToken::new();
+        shared.spawn_background(&stop_background);
+        tokio::select! {
+            () = soft.cancelled() => {}
+            () = hard.cancelled() => {}
+        }
+        shared.soft.cancel();
+        tokio::select! {
+            () = shared.idle() => {}
+            () = hard.cancelled() => {}
+        }
+        shared.hard.cancel();
+        stop_background.cancel();
+        shared.tracker.close();
+        shared.tracker.wait().await;
+        shared.store.retire_node(&shared.node).await
+    }
+}
+
+impl Shared {
+    fn spawn_background(self: &Arc<Self>, stop: &CancellationToken) {
+        let poll = self.config.poll;
+        let quiet = || Arc::new(Notify::new());
+        self.spawn_activity(Dispatch::new(self.clone()), poll, self.work.clone(), stop);
+        self.spawn_activity(Deadlines(self.clone()), poll / 4, quiet(), stop);
+        self.spawn_activity(Heartbeat(self.clone()), self.config.lease / 3, quiet(), stop);
+        self.spawn_activity(DataRetention(self.clone()), self.config.sweep, quiet(), stop);
+        self.spawn_activity(WebhookRetention(self.clone()), self.config.sweep, quiet(), stop);
+        self.spawn_activity(Figures(self.clone()), poll * 5, quiet(), stop);
+    }
+
+    fn spawn_activity(
+        self: &Arc<Self>,
+        activity: impl Activity,
+        every: std::time::Duration,
+        wake: Arc<Notify>,
+        stop: &CancellationToken,
+    ) {
+        let timing = Timing { every, wake };
+        self.tracker.spawn(drive(activity, timing, self.clock.clone(), stop.clone()));
+    }
+
+    /// Ready when no prediction runs here. Runs signal `work` when they end.
+    async fn idle(&self) {
+        loop {
+            let ended = self.work.notified();
+            if self.lock_running().is_empty() {
+                return;
+            }
+            tokio::select! {
+                () = ended => {}
+                () = self.clock.sleep(std::time::Duration::from_millis(100)) => {}
+            }
+        }
+    }
+
+    async fn register_models(&self) -> store::Result<()> {
+        let now = self.clock.now();
+        let mut versions = Vec::new();
+        for entry in self.runner.catalogue() {
+            // The store makes the last one the latest; the runner names the latest first.
+            versions.extend(entry.versions.iter().rev().map(|id| NewVersion {
+                version: Version {
+                    id: id.clone(),
+                    model: entry.model.clone(),
+                    created_at: now,
+                    cog_version: entry.cog_version.clone(),
+                    openapi_schema: entry.openapi_schema.clone(),
+                },
+                description: entry.description.clone(),
+            }));
+        }
+        self.store.register(versions, now).await
+    }
+
+    async fn end_overdue(&self) -> store::Result<Round> {
+        let overdue = self.store.overdue(self.clock.now(), BATCH).await?;
+        for prediction in &overdue {
+            self.end(prediction.id, Event::Expired(prediction.kind)).await?;
+        }
+        Ok(more_if(overdue.len() as u64, BATCH))
+    }
+
+    async fn beat(&self) -> store::Result<Round> {
+        let until = self.clock.now() + self.config.lease;
+        if !self.store.renew_node(&self.node, until).await? {
+            tracing::error!(node = %self.node, "this node's lease has ended and its work was taken over: its runs are stopped");
+            self.lock_running().values().for_each(CancellationToken::cancel);
+            self.store.register_node(&self.node, self.clock.now(), until).await?;
+        }
+        self.take_over().await
+    }
+
+    async fn take_over(&self) -> store::Result<Round> {
+        let taken = self.store.take_over(&self.node, self.clock.now(), self.config.max_runs, BATCH).await?;
+        for run in &taken.lost {
+            let loss = if run.showed_life { Loss::Interrupted } else { Loss::RunsExhausted(run.runs) };
+            self.end(run.id, Event::Lost(loss)).await?;
+        }
+        if taken.requeued > 0 {
+            tracing::info!(requeued = taken.requeued, "predictions of an earlier run wait again");
+            self.work.notify_one();
+        }
+        if taken.lanes > 0 {
+            self.handoff.iter().for_each(|handoff| handoff.wake_at(self.clock.now()));
+        }
+        Ok(more_if(taken.lost.len() as u64, BATCH))
+    }
+
+    async fn remove_expired(&self) -> store::Result<Round> {
+        let expired = self.store.expired_data(self.clock.now(), self.config.sweep_batch).await?;
+        let mut removed = Vec::with_capacity(expired.len());
+        for prediction in &expired {
+            // Files first: while one cannot be deleted, the row still says that there is data.
+            match self.delete_files(&prediction.files).await {
+                Ok(()) => removed.push(prediction.id),
+                Err(error) => tracing::warn!(prediction_id = %prediction.id, %error, "a file could not be deleted"),
+            }
+        }
+        self.store.remove_data(&removed).await?;
+        let progress = if removed.is_empty() { 0 } else { expired.len() as u64 };
+        Ok(more_if(progress, self.config.sweep_batch))
+    }
+
+    async fn delete_files(&self, files: &[cogwire_core::id::FileId]) -> Result<(), cogwire_files::Error> {
+        for file in files {
+            self.files.delete(*file).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep_webhooks(&self) -> store::Result<Round> {
+        let now = self.clock.now();
+        let batch = self.config.sweep_batch;
+        let keys = self.store.forget_idempotency_keys(now, batch).await?;
+        let messages = match self.config.webhook_retention {
+            Some(kept) => self.store.sweep_deliveries(now - kept, batch).await?,
+            None => 0,
+        };
+        Ok(more_if(keys.max(messages), batch))
+    }
+
+    async fn publish_figures(&self) -> store::Result<Round> {
+        let load = self.store.load_figures().await?;
+        let backlog = self.store.backlog().await?;
+        let oldest = backlog.oldest.map_or(0.0, |oldest| self.clock.now().since(oldest).as_secs_f64());
+        metrics::gauge!("cogwire_predictions_queued").set(load.queued as f64);
+        metrics::gauge!("cogwire_predictions_running").set(load.running as f64);
+        metrics::gauge!("cogwire_webhook_pending").set(backlog.pending as f64);
+        metrics::gauge!("cogwire_webhook_oldest_pending_seconds").set(oldest);
+        metrics::gauge!("cogwire_webhook_exhausted").set(backlog.exhausted as f64);
+        Ok(Round::Done)
+    }
+}
+
+fn more_if(done: u64, bound: u32) -> Round {
+    if done >= u64::from(bound) { Round::More } else { Round::Done }
+}

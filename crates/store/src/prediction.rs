@@ -1,0 +1,251 @@
+//! Predictions: creating, claiming, changing, ending, reading and forgetting them.
+
+use async_trait::async_trait;
+use cogwire_core::id::{FileId, PredictionId, VersionId};
+use cogwire_core::prediction::{AccountId, Chunk, Deadline, DeadlineKind, Kind, Prediction, Request, Source, Status, Transition};
+use cogwire_core::time::Timestamp;
+
+use crate::delivery::ClaimedLane;
+use crate::error::Result;
+use crate::node::NodeEpoch;
+
+/// A prediction to create.
+#[derive(Debug, Clone)]
+pub struct NewPrediction {
+    /// What was asked.
+    pub request: Request,
+    /// When set, the prediction is created as claimed by this node, in the same commit.
+    pub claim: Option<NodeEpoch>,
+    /// The first deadline.
+    pub deadline: Option<Deadline>,
+    /// From `Idempotency-Key`.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A key under which a create happens at most once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key, unique within the account.
+    pub key: String,
+    /// SHA-256 of what was asked, to notice a key that is used for something else.
+    pub request_sha256: [u8; 32],
+    /// When the key is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// It is durable.
+    Created,
+    /// The key was used before for the same request, which made this prediction.
+    Replayed(PredictionId),
+    /// The key was used before for another request.
+    KeyReused,
+}
+
+/// Who holds a live prediction, and the fence of its hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The holder.
+    pub node: NodeEpoch,
+    /// Grows whenever the prediction changes hands.
+    pub lease_no: u64,
+}
+
+/// On whose behalf a transition is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guard {
+    /// The node that runs it: refused when it no longer holds the lease.
+    Holder(Lease),
+    /// Anybody: a cancel or a deadline. Only the revision must match.
+    Anyone,
+}
+
+/// A transition to make durable, with what hangs on it.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The change.
+    pub transition: Transition,
+    /// The request of the prediction (its webhook, and whether its stream is kept).
+    pub request: std::sync::Arc<Request>,
+    /// On whose behalf.
+    pub guard: Guard,
+    /// The deadline after it; `None` when it ends.
+    pub deadline: Option<Deadline>,
+    /// When it ends: when its data is removed; `None` keeps it for ever.
+    pub expires_at: Option<Timestamp>,
+    /// When set and a lane is due at once and free, the lane is claimed for this node in the same commit.
+    pub deliver_here: Option<NodeEpoch>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone)]
+pub enum CommitOutcome {
+    /// It is durable.
+    Committed(LaneEffect),
+    /// The prediction has another revision by now; load it and apply the event again. Nothing was written.
+    Conflict,
+    /// The holder's lease is gone, or the prediction has ended. Nothing was written; the holder must stop.
+    Fenced,
+}
+
+/// What a commit means for delivery on this node.
+#[derive(Debug, Clone)]
+pub enum LaneEffect {
+    /// Nothing to do here.
+    None,
+    /// The lane was claimed for this node.
+    Claimed(Box<ClaimedLane>),
+    /// The lane is free, and due then.
+    DueAt(Timestamp),
+}
+
+/// A prediction that this node now holds.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The prediction as stored: starting, without content.
+    pub prediction: Prediction,
+    /// The hold.
+    pub lease: Lease,
+    /// How often it has been begun, this time included.
+    pub run: u32,
+}
+
+/// Whose deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overdue {
+    /// The prediction.
+    pub id: PredictionId,
+    /// The limit that was reached.
+    pub kind: DeadlineKind,
+}
+
+/// Which predictions to list, newest first.
+#[derive(Debug, Clone)]
+pub struct ListPredictions {
+    /// Whose.
+    pub account: AccountId,
+    /// Predictions or trainings.
+    pub kind: Kind,
+    /// Only those created at or after.
+    pub created_after: Option<Timestamp>,
+    /// Only those created before.
+    pub created_before: Option<Timestamp>,
+    /// Only those of this source.
+    pub source: Option<Source>,
+    /// Only those in this state.
+    pub status: Option<Status>,
+    /// Where the page begins.
+    pub cursor: Option<Cursor>,
+    /// The most rows to return.
+    pub limit: u32,
+}
+
+/// A place between two rows of a list that is ordered newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cursor {
+    /// Rows older than this one, newest first.
+    Before(PredictionId),
+    /// Rows newer than this one; the nearest ones, still returned newest first.
+    After(PredictionId),
+}
+
+/// The events of a stream from some number on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamPage {
+    /// Whole chunks; the first may begin before the number that was asked for.
+    pub chunks: Vec<Chunk>,
+    /// The state's name, read together with the chunks.
+    pub status: Status,
+    /// When the prediction was created.
+    pub created_at: Timestamp,
+    /// The error, if it failed.
+    pub error: Option<String>,
+    /// Whether the chunks are all that there is up to now; `false` when the limit cut them off.
+    pub complete: bool,
+}
+
+/// A prediction whose data is due to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiredData {
+    /// The prediction.
+    pub id: PredictionId,
+    /// Its files, which must be gone from storage before the row says that its data is removed.
+    pub files: Vec<FileId>,
+}
+
+/// A stored file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    /// Its name in storage.
+    pub id: FileId,
+    /// The prediction that it belongs to.
+    pub prediction: PredictionId,
+    /// Its name for people.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+/// How much work waits and runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Predictions that wait for an instance.
+    pub queued: u64,
+    /// Predictions that a node holds.
+    pub running: u64,
+}
+
+/// The use cases of the API and the engine.
+#[async_trait]
+pub trait PredictionStore: Send + Sync + 'static {
+    /// Makes a prediction durable. The prediction's id must be new.
+    async fn create(&self, new: NewPrediction) -> Result<CreateOutcome>;
+
+    /// Makes a transition durable: state, events, result and webhook rows in one.
+    async fn commit(&self, commit: Commit) -> Result<CommitOutcome>;
+
+    /// Records a file of a prediction, before its bytes are stored, so that retention finds it whatever happens next.
+    async fn add_file(&self, file: FileRow) -> Result<()>;
+
+    /// The prediction as it is durable now, of whatever account.
+    async fn load(&self, id: PredictionId) -> Result<Option<Prediction>>;
+
+    /// A page of predictions, newest first, with their output but without logs.
+    async fn list(&self, query: &ListPredictions) -> Result<Vec<Prediction>>;
+
+    /// The events of a prediction's stream whose number is at least `from`, at most about `limit` of them.
+    async fn stream_from(&self, id: PredictionId, from: u64, limit: u32) -> Result<Option<StreamPage>>;
+
+    /// Claims waiting predictions of these versions, oldest first. Each gets a setup deadline of `setup_deadline`.
+    async fn claim(
+        &self,
+        node: &NodeEpoch,
+        versions: &[VersionId],
+        limit: u32,
+        setup_deadline: Timestamp,
+    ) -> Result<Vec<Claimed>>;
+
+    /// Gives a claimed prediction back that has not begun: it waits in the queue again, and the run is not counted.
+    async fn release(&self, id: PredictionId, lease: &Lease, deadline: Deadline) -> Result<()>;
+
+    /// Predictions whose deadline is at or before `now`.
+    async fn overdue(&self, now: Timestamp, limit: u32) -> Result<Vec<Overdue>>;
+
+    /// Predictions whose data is due to be removed, and to which no unsent webhook belongs.
+    async fn expired_data(&self, now: Timestamp, limit: u32) -> Result<Vec<ExpiredData>>;
+
+    /// Removes the data of these predictions: input becomes `{}`, output, logs, events and file rows go.
+    async fn remove_data(&self, ids: &[PredictionId]) -> Result<()>;
+
+    /// Forgets idempotency keys that expired at or before `now`, at most `limit`; returns how many.
+    async fn forget_idempotency_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;
+
+    /// How much work there is.
+    async fn load_figures(&self) -> Result<Load>;
+}
