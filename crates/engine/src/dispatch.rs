@@ -27,12 +27,15 @@ impl Dispatch {
 
     async fn claim(&self) -> store::Result<Round> {
         let free = self.shared.slots.available_permits().min(CLAIM);
-        let Ok(slots) = self.shared.slots.clone().try_acquire_many_owned(free as u32) else { return Ok(Round::More) };
+        let Ok(slots) = self.shared.slots.clone().try_acquire_many_owned(free as u32) else {
+            return Ok(Round::More);
+        };
         if free == 0 || self.shared.soft.is_cancelled() {
             return Ok(Round::Done);
         }
         let deadline = self.shared.clock.now() + self.shared.config.limits.setup;
-        let claimed = self.shared.store.claim(&self.shared.node, &self.versions, free as u32, deadline).await?;
+        let claimed =
+            self.shared.store.claim(&self.shared.node, &self.versions, free as u32, deadline).await?;
         let full = claimed.len() == free;
         let mut slots = slots;
         for prediction in claimed {

@@ -66,7 +66,8 @@ async fn round(activity: &impl Activity) -> Round {
         Ok(round) => round,
         Err(error) => {
             tracing::warn!(activity = activity.name(), %error, "a round of background work failed and will be repeated");
-            metrics::counter!("cogwire_background_failures_total", "activity" => activity.name()).increment(1);
+            metrics::counter!("cogwire_background_failures_total", "activity" => activity.name())
+                .increment(1);
             Round::Done
         }
     }

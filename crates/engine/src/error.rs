@@ -11,6 +11,9 @@ pub enum Error {
     /// A file could not be stored or read.
     #[error("a file could not be kept")]
     Files(#[source] cogwire_files::Error),
+    /// A file that a model produced could not be read.
+    #[error("a file that the model produced cannot be read")]
+    Produced(#[source] std::io::Error),
     /// The server is stopping.
     #[error("the server is stopping: try again in a few seconds")]
     Stopping,

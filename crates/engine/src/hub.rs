@@ -35,7 +35,8 @@ pub struct Subscription {
 impl Hub {
     /// Begins to listen. Subscribe first and read the store afterwards: the other way round loses what happens in between.
     pub fn subscribe(&self, id: PredictionId) -> Subscription {
-        let signal = self.lock().entry(id).or_insert_with(|| watch::Sender::new(Durable::default())).subscribe();
+        let signal =
+            self.lock().entry(id).or_insert_with(|| watch::Sender::new(Durable::default())).subscribe();
         Subscription { id, hub: self.clone(), signal }
     }
 

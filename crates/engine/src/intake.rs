@@ -88,7 +88,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn wait_ended(&self, mut subscription: Subscription, until: Timestamp) -> Result<Option<Prediction>, Error> {
+    pub async fn wait_ended(
+        &self,
+        mut subscription: Subscription,
+        until: Timestamp,
+    ) -> Result<Option<Prediction>, Error> {
         let id = subscription.id();
         loop {
             let over = tokio::select! {
@@ -136,7 +140,8 @@ impl Shared {
             request_sha256: key.request_sha256,
             expires_at: now + self.config.idempotency,
         });
-        let deadline = self.config.limits.deadline(&request, &cogwire_core::prediction::State::Starting, claimed_at);
+        let deadline =
+            self.config.limits.deadline(&request, &cogwire_core::prediction::State::Starting, claimed_at);
         NewPrediction { request, claim, deadline, idempotency }
     }
 

@@ -1,12 +1,15 @@
 //! Files on their way in and out: data URLs in inputs, files in outputs.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::json::Json;
 use cogwire_core::time::Timestamp;
-use cogwire_files::{Content, StoredFile, data_url};
-use cogwire_runner::{FileContent, Produced, ProducedFile};
+use cogwire_files::data_url::{self, DataUrl};
+use cogwire_files::{Content, StoredFile};
+use cogwire_runner::{FileContent, Produced};
 use cogwire_store::prediction::FileRow;
 
 use crate::config::{MAX_DATA_URL, OutputFiles};
@@ -23,18 +26,11 @@ impl Engine {
     /// # Errors
     /// When a file cannot be stored.
     pub async fn keep_data_urls(&self, id: PredictionId, input: Json) -> Result<Json, Error> {
-        let mut found = Vec::new();
-        input.map_strings(|text| {
-            if data_url::looks_like(text) {
-                found.extend(data_url::decode(text).map(|url| (text.to_owned(), url)));
-            }
-            None
-        });
-        if found.is_empty() {
+        if !input.as_str().contains("\"data:") {
             return Ok(input);
         }
-        let mut links = std::collections::HashMap::new();
-        for (text, url) in found {
+        let mut links = HashMap::new();
+        for (text, url) in data_urls(&input) {
             let name = url.file_name("input");
             let file = self.0.store_file(id, &name, Content::Bytes(url.bytes)).await?;
             links.insert(text, Json::string(&self.0.link(&file)));
@@ -50,40 +46,27 @@ impl Shared {
             Produced::Json(value) => return Ok(value),
             Produced::File(file) => file,
         };
-        if let Some(url) = self.as_data_url(&file).await? {
+        let content = content_of(file.content);
+        if self.config.output_files == OutputFiles::Data
+            && let Some(url) = content.data_url(&file.name, MAX_DATA_URL).await.map_err(Error::Produced)?
+        {
             return Ok(Json::string(&url));
         }
-        let content = match file.content {
-            FileContent::Bytes(bytes) => Content::Bytes(bytes::Bytes::copy_from_slice(&bytes)),
-            FileContent::Path(path) => Content::Path(path),
-        };
         let stored = self.store_file(id, &file.name, content).await?;
         Ok(Json::string(&self.link(&stored)))
     }
 
-    async fn as_data_url(&self, file: &ProducedFile) -> Result<Option<String>, Error> {
-        if self.config.output_files == OutputFiles::Url {
-            return Ok(None);
-        }
-        let content_type = cogwire_files::content_type(&file.name);
-        match &file.content {
-            FileContent::Bytes(bytes) if bytes.len() as u64 <= MAX_DATA_URL => {
-                Ok(Some(data_url::encode(&content_type, bytes)))
-            }
-            FileContent::Bytes(_) => Ok(None),
-            FileContent::Path(path) => {
-                let small = cogwire_files::read_small(path, MAX_DATA_URL).await?;
-                Ok(small.map(|bytes| data_url::encode(&content_type, &bytes)))
-            }
-        }
-    }
-
     /// The row comes first: a crash in between leaves a row whose file is missing, which retention removes, and not a
     /// file that nobody knows.
-    async fn store_file(&self, prediction: PredictionId, name: &str, content: Content) -> Result<StoredFile, Error> {
+    async fn store_file(
+        &self,
+        prediction: PredictionId,
+        name: &str,
+        content: Content,
+    ) -> Result<StoredFile, Error> {
         let created_at = self.clock.now();
         let id = FileId::new(created_at, self.entropy.bits());
-        let size = content.size().await?;
+        let size = content.size().await.map_err(Error::Produced)?;
         self.store.add_file(FileRow { id, prediction, name: name.to_owned(), size, created_at }).await?;
         Ok(self.files.put(id, name, content).await?)
     }
@@ -95,5 +78,24 @@ impl Shared {
     fn link_expiry(&self, now: Timestamp) -> Option<Timestamp> {
         let limits = self.config.limits;
         self.config.retention.map(|kept| now + limits.queue + limits.setup + limits.run + kept + LINK_MARGIN)
+    }
+}
+
+/// The data URLs in `input`, at whatever depth, as written and as read.
+fn data_urls(input: &Json) -> HashMap<String, DataUrl> {
+    let mut found = HashMap::new();
+    let _unchanged = input.map_strings(|text| {
+        if data_url::looks_like(text) {
+            found.extend(data_url::decode(text).map(|url| (text.to_owned(), url)));
+        }
+        None
+    });
+    found
+}
+
+fn content_of(content: FileContent) -> Content {
+    match content {
+        FileContent::Bytes(bytes) => Content::Bytes(Bytes::from_owner(bytes)),
+        FileContent::Path(path) => Content::Path(path),
     }
 }

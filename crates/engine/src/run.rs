@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd};
+use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd, State};
 use cogwire_core::time::Timestamp;
 use cogwire_runner::{End, Job, Output, RunEvent};
 use cogwire_store::prediction::{Claimed, Guard, Lease};
@@ -79,7 +79,10 @@ impl RunLoop {
         let job =
             Job { prediction: request.id, version: request.version.clone(), input: request.input.clone() };
         match self.shared.runner.start(job, self.cancel.clone()) {
-            Ok(mut run) => self.follow(&mut run.events).await,
+            Ok(mut run) => {
+                self.follow(&mut run.events).await;
+                self.release_if_unbegun().await;
+            }
             Err(unknown) => {
                 self.pending.end = Some(RunEnd::Failed(unknown.to_string()));
                 self.flush().await;
@@ -146,7 +149,8 @@ impl RunLoop {
             }
             Err(error) => {
                 let error = with_causes(&error);
-                self.pending.end = Some(RunEnd::Failed(format!("The output file could not be stored (E9825): {error}")));
+                self.pending.end =
+                    Some(RunEnd::Failed(format!("The output file could not be stored (E9825): {error}")));
                 Going::Over
             }
         }
@@ -159,6 +163,22 @@ impl RunLoop {
         }
         self.pending.end = Some(RunEnd::Failed("The model stopped without a result (E8367)".to_owned()));
         self.flush().await
+    }
+
+    /// At a hard stop, a prediction that has shown no sign of life goes back to the queue: the next start runs it without
+    /// counting this run.
+    async fn release_if_unbegun(&self) {
+        if self.prediction.revision > 0 || !self.shared.hard.is_cancelled() {
+            return;
+        }
+        let Some(deadline) =
+            self.shared.config.limits.deadline(&self.prediction.request, &State::Starting, None)
+        else {
+            return;
+        };
+        if let Err(error) = self.shared.store.release(self.prediction.id(), &self.lease, deadline).await {
+            tracing::debug!(prediction_id = %self.prediction.id(), %error, "not released; the next start takes it over");
+        }
     }
 
     fn has_pending(&self) -> bool {
@@ -178,7 +198,11 @@ impl RunLoop {
         let mut pause = Duration::from_millis(50);
         loop {
             let guard = Guard::Holder(self.lease.clone());
-            match self.shared.commit(&mut self.prediction, transition.clone(), guard, Some(self.claimed_at)).await {
+            match self
+                .shared
+                .commit(&mut self.prediction, transition.clone(), guard, Some(self.claimed_at))
+                .await
+            {
                 Ok(Outcome::Committed) if !ends => return Going::On,
                 Ok(Outcome::Committed | Outcome::Fenced) => return Going::Over,
                 // Only the holder moves a revision, so this run and the store disagree about what was committed.

@@ -39,10 +39,12 @@ impl Follow {
     /// When the store cannot be read.
     pub async fn next(&mut self) -> Result<Option<StreamPage>, Error> {
         loop {
-            let Some(page) = self.shared.store.stream_from(self.id, self.next, PAGE).await? else { return Ok(None) };
+            let Some(page) = self.shared.store.stream_from(self.id, self.next, PAGE).await? else {
+                return Ok(None);
+            };
             let page = self.unseen(page);
             if !page.chunks.is_empty() || (page.status.is_terminal() && page.complete) {
-                self.next = page.chunks.last().map_or(self.next, |chunk| chunk.end());
+                self.next = page.chunks.last().map_or(self.next, cogwire_core::prediction::Chunk::end);
                 return Ok(Some(page));
             }
             tokio::select! {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use cogwire_core::model::Version;
 use cogwire_core::prediction::{Event, Loss};
 use cogwire_store as store;
 use cogwire_store::catalog::NewVersion;
-use cogwire_core::model::Version;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -192,7 +192,9 @@ impl Shared {
             // Files first: while one cannot be deleted, the row still says that there is data.
             match self.delete_files(&prediction.files).await {
                 Ok(()) => removed.push(prediction.id),
-                Err(error) => tracing::warn!(prediction_id = %prediction.id, %error, "a file could not be deleted"),
+                Err(error) => {
+                    tracing::warn!(prediction_id = %prediction.id, %error, "a file could not be deleted");
+                }
             }
         }
         self.store.remove_data(&removed).await?;
