@@ -3,13 +3,26 @@
 //! The runner knows neither the store nor files nor webhooks: it is given a [`Job`] and a token that stops it, and sends
 //! events down a bounded channel. A caller that reads slowly slows the model down; a caller that drops the channel stops it.
 
+mod catalogue;
 pub mod event;
+mod reporter;
+mod runner;
+mod runtime;
+mod schema;
+
+#[cfg(test)]
+mod testing;
 
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_core::json::Json;
 use tokio::sync::mpsc;
 
+pub use catalogue::{CatalogueEntry, RunnableModel};
 pub use event::{End, FileContent, Output, Produced, ProducedFile, RunEvent};
+pub use runner::{Runner, UnknownVersion};
+pub use runtime::builtin::models as builtin_models;
+pub use runtime::scripted::{Problem, ScriptError, Scripts};
+pub use schema::NOT_COG;
 
 /// The most events of one run that wait to be read.
 pub const EVENT_QUEUE: usize = 64;
@@ -28,6 +41,7 @@ pub struct Job {
 /// A run that is under way.
 #[derive(Debug)]
 pub struct Run {
-    /// What the model says; closed after [`RunEvent::Ended`].
+    /// What the model says; closed after [`RunEvent::Ended`]. A cancelled run that waits for a place in the channel stops
+    /// at once, but its end is said only when there is a place for it: keep reading.
     pub events: mpsc::Receiver<RunEvent>,
 }

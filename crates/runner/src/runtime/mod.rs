@@ -1,0 +1,34 @@
+//! The ways to run a model. A version has one of them; nothing outside this folder knows which.
+
+pub(crate) mod builtin;
+pub(crate) mod scripted;
+
+use std::sync::Arc;
+
+use crate::Job;
+use crate::event::End;
+use crate::reporter::{Reporter, Stopped};
+
+/// One way to run a model, ready to run it any number of times at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Runtime {
+    /// Part of this program.
+    Builtin(builtin::Builtin),
+    /// Played from a script.
+    Scripted(Arc<scripted::ScriptedModel>),
+}
+
+impl Runtime {
+    /// Runs the model once. The reporter has heard everything but the end when this returns.
+    pub(crate) async fn run(&self, job: &Job, reporter: &Reporter) -> Result<End, Stopped> {
+        match self {
+            Self::Builtin(model) => model.run(job, reporter).await,
+            Self::Scripted(model) => scripted::play(model, job, reporter).await,
+        }
+    }
+}
+
+/// How a run ends whose model process is gone.
+pub(crate) fn process_died(exit_status: u8) -> End {
+    End::Failed(format!("The model process exited unexpectedly (exit status {exit_status})."))
+}

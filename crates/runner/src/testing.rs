@@ -1,0 +1,118 @@
+//! A clock that tests move, and short ways to run a job.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cogwire_core::id::{PredictionId, VersionId};
+use cogwire_core::json::Json;
+use cogwire_core::time::{Clock, Sleep, Timestamp};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::event::{End, RunEvent};
+use crate::{Job, Run, RunnableModel, Runner};
+
+/// A clock that nobody waits for: it jumps to the deadline of each sleep, or it stands still for ever.
+pub(crate) struct TestClock {
+    /// The sleeps so far.
+    slept: Mutex<Vec<Duration>>,
+    jumps: bool,
+}
+
+impl TestClock {
+    /// Every sleep ends at once.
+    pub(crate) fn jumping() -> Arc<Self> {
+        Arc::new(Self { slept: Mutex::default(), jumps: true })
+    }
+
+    /// No sleep ever ends.
+    pub(crate) fn frozen() -> Arc<Self> {
+        Arc::new(Self { slept: Mutex::default(), jumps: false })
+    }
+
+    /// Every sleep so far, in milliseconds.
+    pub(crate) fn slept_ms(&self) -> Vec<u128> {
+        self.slept.lock().expect("no test panics here").iter().map(Duration::as_millis).collect()
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let slept = self.slept.lock().expect("no test panics here");
+        Timestamp::from_micros(0) + slept.iter().sum()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+        let duration = deadline.since(self.now());
+        self.slept.lock().expect("no test panics here").push(duration);
+        if self.jumps { Box::pin(std::future::ready(())) } else { Box::pin(std::future::pending()) }
+    }
+}
+
+/// A runner with one set of models, and what a test wants to touch.
+pub(crate) struct Harness {
+    pub(crate) runner: Runner,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+}
+
+impl Harness {
+    pub(crate) fn new(models: Vec<RunnableModel>, clock: Arc<TestClock>) -> Self {
+        let tracker = TaskTracker::new();
+        let runner = Runner::new(models, Arc::clone(&clock) as Arc<dyn Clock>, tracker.clone());
+        Self { runner, clock, cancel: CancellationToken::new(), tracker }
+    }
+
+    /// Starts a run of the first version of the first model.
+    pub(crate) fn start(&self, input: &serde_json::Value) -> Run {
+        let version = self.runner.versions().next().expect("a model").clone();
+        self.start_version(version, input)
+    }
+
+    pub(crate) fn start_version(&self, version: VersionId, input: &serde_json::Value) -> Run {
+        let prediction = PredictionId::new(Timestamp::from_micros(1_700_000_000_000_000), 0);
+        let job = Job { prediction, version, input: Json::from_value(input) };
+        self.runner.start(job, self.cancel.clone()).expect("a known version")
+    }
+}
+
+/// Every event until the channel closes.
+pub(crate) async fn all_events(mut run: Run) -> Vec<RunEvent> {
+    let mut events = Vec::new();
+    while let Some(event) = run.events.recv().await {
+        events.push(event);
+    }
+    events
+}
+
+/// How the run ended.
+pub(crate) async fn end_of(run: Run) -> End {
+    match all_events(run).await.pop() {
+        Some(RunEvent::Ended(end)) => end,
+        other => panic!("the last event is {other:?}"),
+    }
+}
+
+/// The events in one line each, without the quotes of Rust: what tests compare.
+pub(crate) fn lines(events: &[RunEvent]) -> Vec<String> {
+    events.iter().map(line).collect()
+}
+
+fn line(event: &RunEvent) -> String {
+    use crate::event::{Output, Produced};
+    let produced = |produced: &Produced| match produced {
+        Produced::Json(json) => json.to_string(),
+        Produced::File(file) => format!("file {}", file.name),
+    };
+    match event {
+        RunEvent::Started => "started".to_owned(),
+        RunEvent::Log(text) => format!("log {text:?}"),
+        RunEvent::Output(Output::Value(value)) => format!("value {}", produced(value)),
+        RunEvent::Output(Output::Item(item)) => format!("item {}", produced(item)),
+        RunEvent::Metric(name, value) => format!("metric {name} {value}"),
+        RunEvent::Ended(End::Succeeded) => "succeeded".to_owned(),
+        RunEvent::Ended(End::Failed(reason)) => format!("failed: {reason}"),
+        RunEvent::Ended(End::Canceled) => "canceled".to_owned(),
+    }
+}
