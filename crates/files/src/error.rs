@@ -1,0 +1,138 @@
+//! What can go wrong with stored files, said for the person who has to put it right.
+//!
+//! The variants do not show which object storage is behind them.
+
+use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
+
+use cogwire_core::id::FileId;
+
+/// The failure underneath: an operating system's or an object storage's.
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// Storing, reading or deleting a file failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder for files cannot be made, or cannot be written to.
+    #[error("cannot use {} for files: make it a folder that this user may write to, or choose another", path.display())]
+    Folder {
+        /// The folder that was asked for.
+        path: PathBuf,
+        /// Why it is not usable.
+        source: Cause,
+    },
+    /// The public URL cannot be the beginning of a link.
+    #[error("{url:?} cannot be the public URL: expected something like https://cogwire.example.com")]
+    PublicUrl {
+        /// The text that was given.
+        url: String,
+        /// What is wrong with it, when it is not a URL at all.
+        source: Option<url::ParseError>,
+    },
+    /// The file that was to be stored cannot be read.
+    #[error("cannot read {} to store it as file {id}: it must be a readable, regular file", path.display())]
+    Content {
+        /// The file that it was to become.
+        id: FileId,
+        /// The file that was to be stored; empty when the content was in memory.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: io::Error,
+    },
+    /// There is no space left. No part of the file can be read; storing it again later is safe.
+    #[error(
+        "no space left to store file {id} ({name:?}): free disk space or shorten the retention, then try again"
+    )]
+    Full {
+        /// The file that was to be stored.
+        id: FileId,
+        /// Its name.
+        name: String,
+        /// What the storage said.
+        source: Cause,
+    },
+    /// The storage refused to write. No part of the file can be read; storing it again is safe.
+    #[error("cannot store file {id} ({name:?}): check that the storage is there and may be written to")]
+    Write {
+        /// The file that was to be stored.
+        id: FileId,
+        /// Its name.
+        name: String,
+        /// What the storage said.
+        source: Cause,
+    },
+    /// A stored file cannot be read.
+    #[error("cannot read file {id} ({name:?}): check that the storage is there and may be read")]
+    Read {
+        /// The file that was to be read.
+        id: FileId,
+        /// Its name.
+        name: String,
+        /// What the storage said.
+        source: Cause,
+    },
+    /// A stored file cannot be deleted. Deleting it again is safe.
+    #[error("cannot delete file {id}: check that the storage is there and may be written to")]
+    Delete {
+        /// The file that was to be deleted.
+        id: FileId,
+        /// What the storage said.
+        source: Cause,
+    },
+}
+
+impl Error {
+    /// Whether storage is used up, so that the caller did nothing wrong and may try again later.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
+
+    pub(crate) fn write(id: FileId, name: &str, source: impl Into<Cause>) -> Self {
+        let (name, source) = (name.to_owned(), source.into());
+        if is_storage_full(source.as_ref()) {
+            Self::Full { id, name, source }
+        } else {
+            Self::Write { id, name, source }
+        }
+    }
+
+    pub(crate) fn read(id: FileId, name: &str, source: impl Into<Cause>) -> Self {
+        Self::Read { id, name: name.to_owned(), source: source.into() }
+    }
+}
+
+/// Looks for the operating system's word on it, which the object storage wraps in its own errors.
+fn is_storage_full(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
+#[cfg(test)]
+mod tests {
+    use cogwire_core::time::Timestamp;
+
+    use super::*;
+
+    fn wrapped(kind: io::ErrorKind) -> Error {
+        let store = object_store::Error::Generic { store: "test", source: Box::new(io::Error::from(kind)) };
+        Error::write(FileId::new(Timestamp::from_micros(0), 1), "cat.png", io::Error::other(store))
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart() {
+        assert!(wrapped(io::ErrorKind::StorageFull).is_full());
+        assert!(wrapped(io::ErrorKind::QuotaExceeded).is_full());
+        assert!(!wrapped(io::ErrorKind::PermissionDenied).is_full());
+    }
+
+    #[test]
+    fn the_text_names_the_file_and_leaves_the_cause_to_the_source() {
+        let error = wrapped(io::ErrorKind::StorageFull);
+        let text = error.to_string();
+        assert!(text.contains("cat.png") && text.contains("00000000000000000000000001"), "{text}");
+        assert!(error.source().is_some());
+    }
+}
