@@ -96,3 +96,77 @@ impl Runner {
         self.catalogue.push(entry);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cogwire_core::id::PredictionId;
+    use cogwire_core::json::Json;
+    use cogwire_core::time::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Harness, TestClock, all_events, lines};
+
+    const HELLO: &str = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa";
+
+    fn harness(script: &str) -> Harness {
+        let mut models = Scripts::parse("test.toml", script).expect("a valid script").into_models();
+        models.extend(builtin::models());
+        Harness::new(models, TestClock::jumping())
+    }
+
+    fn names(runner: &Runner) -> Vec<String> {
+        let entry = |entry: &CatalogueEntry| format!("{} x{}", entry.model, entry.versions.len());
+        runner.catalogue().iter().map(entry).collect()
+    }
+
+    #[tokio::test]
+    async fn a_script_replaces_a_builtin_version() {
+        let script = format!(
+            "[[model]]\nowner='replicate'\nname='hello-world'\nversion='{HELLO}'\n[[model.step]]\noutput='bonjour'"
+        );
+        let harness = harness(&script);
+        let run = harness.start_version(HELLO.parse().unwrap(), &json!({"text": "Alice"}));
+        assert_eq!(lines(&all_events(run).await)[1], r#"value "bonjour""#);
+        assert_eq!(
+            names(&harness.runner),
+            [
+                "replicate/hello-world x1",
+                "replicate/hello-world x1",
+                "replicate/canary x1",
+                "zeke/chaos-monkey x1"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_script_with_a_builtin_name_is_the_latest_version() {
+        let clock = TestClock::jumping();
+        let script = "[[model]]\nowner='replicate'\nname='canary'\n[[model.step]]\noutput='x'";
+        let scripts = Scripts::parse("test.toml", script).unwrap();
+        let runner = Runner::builtin_and_scripts(scripts, clock, TaskTracker::new());
+        assert_eq!(names(&runner)[0], "replicate/canary x1");
+        assert_eq!(runner.versions().count(), 5);
+        assert!(runner.versions().all(|version| runner.serves(version)));
+    }
+
+    #[test]
+    fn a_model_that_lost_all_its_versions_is_gone() {
+        let builtin = builtin::models();
+        let doubled = [builtin.clone(), builtin].concat();
+        let runner = Runner::new(doubled, TestClock::jumping(), TaskTracker::new());
+        assert_eq!(runner.catalogue().len(), 3);
+    }
+
+    #[test]
+    fn unknown_versions_are_refused() {
+        let version: VersionId = "f".repeat(64).parse().unwrap();
+        let runner =
+            Runner::builtin_and_scripts(Scripts::default(), TestClock::jumping(), TaskTracker::new());
+        assert!(!runner.serves(&version));
+        let prediction = PredictionId::new(Timestamp::from_micros(0), 0);
+        let job = Job { prediction, version: version.clone(), input: Json::object() };
+        let refused = runner.start(job, CancellationToken::new()).map(|_| ()).unwrap_err();
+        assert_eq!(refused.to_string(), format!("this node does not run version {version}"));
+    }
+}

@@ -36,19 +36,20 @@ pub use error::{Problem, ScriptError};
 pub(crate) use model::ScriptedModel;
 pub(crate) use play::play;
 
-use parse::{Parsed, ParsedVersion};
+use parse::Parsed;
 use source::Source;
+use version::Claim;
 
 /// Models that were read from scripts. No two of them claim the same version.
 #[derive(Debug, Default)]
 pub struct Scripts {
     models: Vec<RunnableModel>,
-    claims: HashMap<VersionId, Claim>,
+    claimants: HashMap<VersionId, Claimant>,
 }
 
 /// Who claims a version.
 #[derive(Debug)]
-struct Claim {
+struct Claimant {
     model: ModelName,
     /// `FILE:LINE`.
     place: String,
@@ -84,36 +85,31 @@ impl Scripts {
 
     fn add(&mut self, source: &Source) -> Result<(), ScriptError> {
         for parsed in parse::models(source)? {
-            for version in &parsed.versions {
-                self.claim(source, &parsed.name, version)?;
+            for claim in &parsed.versions {
+                self.claim(source, &parsed.name, claim)?;
             }
             self.models.push(runnable(parsed));
         }
         Ok(())
     }
 
-    fn claim(
-        &mut self,
-        source: &Source,
-        model: &ModelName,
-        version: &ParsedVersion,
-    ) -> Result<(), ScriptError> {
-        let claim = Claim { model: model.clone(), place: source.place(&version.span) };
-        let Some(earlier) = self.claims.insert(version.id.clone(), claim) else { return Ok(()) };
+    fn claim(&mut self, source: &Source, model: &ModelName, claim: &Claim) -> Result<(), ScriptError> {
+        let claimant = Claimant { model: model.clone(), place: source.place(&claim.span) };
+        let Some(earlier) = self.claimants.insert(claim.version.clone(), claimant) else { return Ok(()) };
         let problem = Problem::Claimed {
-            version: version.id.clone(),
+            version: claim.version.clone(),
             model: model.clone(),
             claimant: earlier.model,
             place: earlier.place,
         };
-        Err(source.error(&version.span, problem))
+        Err(source.error(&claim.span, problem))
     }
 }
 
 fn runnable(parsed: Parsed) -> RunnableModel {
     let entry = CatalogueEntry {
         model: parsed.name,
-        versions: parsed.versions.into_iter().map(|version| version.id).collect(),
+        versions: parsed.versions.into_iter().map(|claim| claim.version).collect(),
         description: parsed.description,
         openapi_schema: parsed.document,
         cog_version: NOT_COG.to_owned(),

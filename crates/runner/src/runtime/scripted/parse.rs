@@ -1,8 +1,5 @@
 //! Reads a script: TOML in, models out, or the first thing that is wrong.
 
-use std::ops::Range;
-
-use cogwire_core::id::VersionId;
 use cogwire_core::json::Json;
 use cogwire_core::model::ModelName;
 use toml::de::DeTable;
@@ -14,6 +11,7 @@ use super::model::{OutputKind, ScriptedModel};
 use super::source::Source;
 use super::table::{Field, Table, advice};
 use super::template::Templates;
+use super::version::Claim;
 use super::{input, step, version};
 
 const KEYS: &[&str] = &[
@@ -33,17 +31,11 @@ const KEYS: &[&str] = &[
 /// A model of a script.
 pub(super) struct Parsed {
     pub(super) name: ModelName,
-    pub(super) versions: Vec<ParsedVersion>,
+    /// The latest first; never empty.
+    pub(super) versions: Vec<Claim>,
     pub(super) description: Option<String>,
     pub(super) document: Json,
     pub(super) model: ScriptedModel,
-}
-
-/// A version that a model claims.
-pub(super) struct ParsedVersion {
-    pub(super) id: VersionId,
-    /// Where in the text it is claimed, in bytes.
-    pub(super) span: Range<usize>,
 }
 
 /// Reads all models of a script.
@@ -74,25 +66,18 @@ fn model(field: &Field<'_>, number: usize) -> Result<Parsed, ScriptError> {
         Some(contract) => contract,
         None => Contract::declared(input::read(table.get("input").as_ref())?, output, &steps),
     };
-    let claims = version::read(field, &table, &contract)?;
-    let versions = claims.into_iter().map(|claim| {
-        let span = claim.field.map_or_else(|| table.span.clone(), |field| field.span());
-        ParsedVersion { id: claim.version, span }
-    });
-    Ok(Parsed {
-        name,
-        versions: versions.collect(),
-        description: table.get("description").map(|field| field.text().map(ToOwned::to_owned)).transpose()?,
-        document: contract.document,
-        model: ScriptedModel {
-            templates,
-            output,
-            time_scale: number_within(&table, "time_scale", MAX_TIME_SCALE)?.unwrap_or(1.0),
-            boot_ms: number_within(&table, "boot_ms", MAX_WAIT_MS)?.unwrap_or(0.0),
-            defaults: contract.defaults,
-            steps,
-        },
-    })
+    let description =
+        table.get("description").map(|field| field.text().map(ToOwned::to_owned)).transpose()?;
+    let model = ScriptedModel {
+        templates,
+        output,
+        time_scale: number_within(&table, "time_scale", MAX_TIME_SCALE)?.unwrap_or(1.0),
+        boot_ms: number_within(&table, "boot_ms", MAX_WAIT_MS)?.unwrap_or(0.0),
+        defaults: contract.defaults,
+        steps,
+    };
+    let versions = version::read(field, &table, &contract.document)?;
+    Ok(Parsed { name, versions, description, document: contract.document, model })
 }
 
 fn name(table: &Table<'_>) -> Result<ModelName, ScriptError> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cogwire_core::json::Json;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, Serde};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context};
 
 use super::limits::TEMPLATE_FUEL;
 
@@ -158,8 +158,7 @@ impl Templates {
 impl Scope {
     /// The scope of a run, outside of any repetition.
     pub(super) fn new(input: &serde_json::Value, prediction: &str) -> Self {
-        let prediction = Value::from_iter([("id", prediction)]);
-        Self { input: Value::from(Serde(input)), prediction, turn: None }
+        Self { input: Value::from(Serde(input)), prediction: context!(id => prediction), turn: None }
     }
 
     /// The scope of one repetition of a step.
@@ -187,25 +186,33 @@ impl Object for Scope {
 impl Turn {
     /// The variable `loop`, with the names that a loop inside a template has.
     fn variable(self) -> Value {
-        Value::from_iter([
-            ("index", Value::from(self.index)),
-            ("index0", Value::from(self.index - 1)),
-            ("first", Value::from(self.index == 1)),
-            ("last", Value::from(self.index == self.length)),
-            ("length", Value::from(self.length)),
-        ])
+        context!(
+            index => self.index,
+            index0 => self.index - 1,
+            first => self.index == 1,
+            last => self.index == self.length,
+            length => self.length,
+        )
     }
 }
 
 impl RenderError {
     fn new(error: &Error, source: &str) -> Self {
-        let part = error.range().and_then(|range| source.get(range)).filter(|part| !part.is_empty());
-        Self(match (error.kind(), part) {
-            (ErrorKind::UndefinedError, Some(part)) => format!("{part:?} is undefined"),
-            (_, Some(part)) => format!("{} in {part:?}", reason(error)),
+        let range = error.range().filter(|range| !range.is_empty());
+        Self(match (error.kind(), range.and_then(|range| source.get(..range.start).zip(source.get(range)))) {
+            (ErrorKind::UndefinedError, Some((before, part))) => {
+                format!("{:?} is undefined", format!("{}{part}", path_at_end(before)))
+            }
+            (_, Some((_, part))) => format!("{} in {part:?}", reason(error)),
             (_, None) => reason(error),
         })
     }
+}
+
+/// The engine blames the last parts of a path such as `input.a.b`; these are the parts before them.
+fn path_at_end(before: &str) -> &str {
+    let path = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+    &before[before.trim_end_matches(path).len()..]
 }
 
 /// What is inside the braces of a template that may be one expression.
