@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn every_active_secret_signs() {
         let secrets = [Secret::from_key(&[1; 24]).unwrap(), Secret::from_key(&[2; 32]).unwrap()];
-        let expected = format!("{} {}", sign(&secrets[0], "msg_1", 5, b"{}"), sign(&secrets[1], "msg_1", 5, b"{}"));
+        let expected =
+            format!("{} {}", sign(&secrets[0], "msg_1", 5, b"{}"), sign(&secrets[1], "msg_1", 5, b"{}"));
         assert_eq!(signature_header(&secrets, "msg_1", 5, b"{}"), expected);
         assert_eq!(signature_header(&[], "msg_1", 5, b"{}"), "");
     }

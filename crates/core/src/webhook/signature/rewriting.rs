@@ -63,7 +63,9 @@ impl Rewriting {
             Self::Compact => "the same JSON without white space",
             Self::Indented => "the same JSON indented by two spaces",
             Self::Spaced => "the same JSON with the spaces that Python's json.dumps puts after ',' and ':'",
-            Self::SpacedAscii => "the same JSON as Python's json.dumps writes it, with escapes for non-ASCII characters",
+            Self::SpacedAscii => {
+                "the same JSON as Python's json.dumps writes it, with escapes for non-ASCII characters"
+            }
             Self::NewlineCut => "the body with a newline at its end",
             Self::NewlineAdded => "the body without the newline at its end",
             Self::CarriageReturnsCut => "the body with CR LF at the end of its lines",
@@ -81,7 +83,9 @@ impl Rewriting {
             Self::Spaced => reformat(body, &SPACED, limit),
             Self::SpacedAscii => reformat(body, &SPACED_ASCII, limit),
             Self::NewlineCut => Some(format!("{body}\n")),
-            Self::NewlineAdded => body.strip_suffix('\n').map(|cut| cut.strip_suffix('\r').unwrap_or(cut).to_owned()),
+            Self::NewlineAdded => {
+                body.strip_suffix('\n').map(|cut| cut.strip_suffix('\r').unwrap_or(cut).to_owned())
+            }
             Self::CarriageReturnsCut => Some(body.replace("\r\n", "\n").replace('\n', "\r\n")),
             Self::CarriageReturnsAdded => Some(body.replace("\r\n", "\n")),
         }
@@ -135,7 +139,9 @@ fn token_length(rest: &str, first: char) -> usize {
     match first {
         '"' => string_length(rest),
         '[' | ']' | '{' | '}' | ',' | ':' => 1,
-        _ => rest.find(|c: char| matches!(c, ']' | '}' | ',' | ':') || c.is_ascii_whitespace()).unwrap_or(rest.len()),
+        _ => rest
+            .find(|c: char| matches!(c, ']' | '}' | ',' | ':') || c.is_ascii_whitespace())
+            .unwrap_or(rest.len()),
     }
 }
 

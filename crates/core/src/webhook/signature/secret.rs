@@ -99,9 +99,9 @@ pub(super) fn mac_of(key: &[u8]) -> Hmac<Sha256> {
 
 fn explain(error: &DecodeError, encoded: &str) -> InvalidSecret {
     match error {
-        DecodeError::InvalidByte(at, byte) if *byte != b'=' => {
-            InvalidSecret::NotBase64 { position: PREFIX.len() + encoded.get(..*at).map_or(*at, |ok| ok.chars().count()) + 1 }
-        }
+        DecodeError::InvalidByte(at, byte) if *byte != b'=' => InvalidSecret::NotBase64 {
+            position: PREFIX.len() + encoded.get(..*at).map_or(*at, |ok| ok.chars().count()) + 1,
+        },
         DecodeError::InvalidLastSymbol { .. } => InvalidSecret::StrayBits,
         _ => InvalidSecret::WrongPadding,
     }

@@ -55,7 +55,9 @@ pub enum Problem {
         tolerance: i64,
     },
     /// The signature fits, but this clock has not reached it.
-    #[error("the signature fits, but it is dated {seconds} s in the future and only {tolerance} s are tolerated")]
+    #[error(
+        "the signature fits, but it is dated {seconds} s in the future and only {tolerance} s are tolerated"
+    )]
     TooNew {
         /// How far in the future, in seconds.
         seconds: i64,
@@ -116,14 +118,26 @@ impl Problem {
     /// What to look at, as a sentence.
     pub fn advice(&self) -> &'static str {
         match self {
-            Self::MissingHeader(_) => "Check that the sender signs its webhooks and that no proxy drops the webhook-* headers.",
-            Self::MalformedTimestamp => "Pass the header on as it arrived; it is not a date and has no fraction.",
+            Self::MissingHeader(_) => {
+                "Check that the sender signs its webhooks and that no proxy drops the webhook-* headers."
+            }
+            Self::MalformedTimestamp => {
+                "Pass the header on as it arrived; it is not a date and has no fraction."
+            }
             Self::NoV1Entry => "Pass the header on as it arrived, with the \"v1,\" and all of its entries.",
-            Self::TooOld { .. } => "Compare the clocks of sender and receiver, unless this is a recorded message; then it is a replay.",
+            Self::TooOld { .. } => {
+                "Compare the clocks of sender and receiver, unless this is a recorded message; then it is a replay."
+            }
             Self::TooNew { .. } => "Compare the clocks of sender and receiver: this one is behind.",
-            Self::BodyRewritten(_) => "Verify the bytes of the body as they arrive, before anything parses, prints or stores them.",
-            Self::SecretTextAsKey(_) => "Remove \"whsec_\", decode the rest as base64, and use those bytes as the key.",
-            Self::WrongSecret => "Compare the secret with the sender's, and check that the body and all three headers belong to one request.",
+            Self::BodyRewritten(_) => {
+                "Verify the bytes of the body as they arrive, before anything parses, prints or stores them."
+            }
+            Self::SecretTextAsKey(_) => {
+                "Remove \"whsec_\", decode the rest as base64, and use those bytes as the key."
+            }
+            Self::WrongSecret => {
+                "Compare the secret with the sender's, and check that the body and all three headers belong to one request."
+            }
         }
     }
 }
@@ -189,7 +203,8 @@ fn explain(secrets: &[Secret], claim: &Claim<'_>, body: &[u8]) -> Problem {
     if body.len() > EXPLAINED_BODY {
         return Problem::WrongSecret;
     }
-    let key_text = KeyText::ALL.into_iter().find(|text| secrets.iter().any(|secret| claim.fits(text.mac(secret), body)));
+    let key_text =
+        KeyText::ALL.into_iter().find(|text| secrets.iter().any(|secret| claim.fits(text.mac(secret), body)));
     if let Some(key_text) = key_text {
         return Problem::SecretTextAsKey(key_text);
     }
@@ -214,8 +229,12 @@ mod tests {
     }
 
     fn check(secrets: &[Secret], signature: &str, timestamp: &str, body: &str) -> Result<Verified, Problem> {
-        let received =
-            Received { id: Some(ID), timestamp: Some(timestamp), signature: Some(signature), body: body.as_bytes() };
+        let received = Received {
+            id: Some(ID),
+            timestamp: Some(timestamp),
+            signature: Some(signature),
+            body: body.as_bytes(),
+        };
         verify(secrets, &received, NOW, 300)
     }
 
@@ -248,7 +267,11 @@ mod tests {
     #[test]
     fn headers_that_cannot_be_read_are_named() {
         for timestamp in ["1.5", "+1", "-1", " 1", "2024-01-01T00:00:00Z", "99999999999999999999"] {
-            assert_eq!(check(&[], "v1,x", timestamp, "{}"), Err(Problem::MalformedTimestamp), "for {timestamp}");
+            assert_eq!(
+                check(&[], "v1,x", timestamp, "{}"),
+                Err(Problem::MalformedTimestamp),
+                "for {timestamp}"
+            );
         }
         let other_version = sign(&secret(1), ID, NOW, b"{}").replace("v1,", "v2,");
         for signature in [" ", "abc", "v1,", "v1,AAAA", "v1,?", &other_version] {
