@@ -3,9 +3,9 @@
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::{Event, InvalidTransition, Prediction, Transition};
 use cogwire_core::time::Timestamp;
-use cogwire_store as store;
 use cogwire_store::handoff::HandoffPermit;
 use cogwire_store::prediction::{Commit, CommitOutcome, Guard, LaneEffect};
+use cogwire_store::{self as store, failpoint};
 
 use crate::Shared;
 use crate::hub::Durable;
@@ -41,7 +41,13 @@ impl Shared {
     ) -> store::Result<Outcome> {
         let permit = self.reserve_lane(prediction);
         let commit = self.commit_of(prediction, &transition, guard, claimed_at, permit.is_some());
-        match self.store.commit(commit).await? {
+        let ends = transition.next().completed_at().is_some();
+        let (before, after) =
+            if ends { ("end.before", "end.committed") } else { ("progress.before", "progress.committed") };
+        failpoint::reached(before);
+        let outcome = self.store.commit(commit).await?;
+        failpoint::reached(after);
+        match outcome {
             CommitOutcome::Committed(effect) => {
                 prediction.absorb(transition);
                 self.announce(prediction);

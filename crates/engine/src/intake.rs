@@ -5,8 +5,8 @@ use std::sync::Arc;
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::{Event, Prediction, Request};
 use cogwire_core::time::Timestamp;
-use cogwire_store::NodeEpoch;
 use cogwire_store::prediction::{Claimed, CreateOutcome, Idempotency, Lease, NewPrediction};
+use cogwire_store::{NodeEpoch, failpoint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::commit::Ending;
@@ -66,7 +66,9 @@ impl Engine {
         let slot = self.0.reserve_slot(&create.request);
         let claim = slot.as_ref().map(|_| self.0.node.clone());
         let new = self.0.new_prediction(&create, claim);
-        match self.0.store.create(new).await? {
+        let outcome = self.0.store.create(new).await?;
+        failpoint::reached("create.committed");
+        match outcome {
             CreateOutcome::Created => Ok(Created::New(self.0.begin_life(create.request, slot))),
             CreateOutcome::Replayed(id) => self.replayed(id).await,
             CreateOutcome::KeyReused => Ok(Created::KeyReused),

@@ -135,8 +135,8 @@ impl Shared {
     async fn register_models(&self) -> store::Result<()> {
         let now = self.clock.now();
         let mut versions = Vec::new();
-        for entry in self.runner.catalogue() {
-            // The store makes the last one the latest; the runner names the latest first.
+        // The store makes the last one the latest; the runner names the latest first.
+        for entry in self.runner.catalogue().into_iter().rev() {
             versions.extend(entry.versions.iter().rev().map(|id| NewVersion {
                 version: Version {
                     id: id.clone(),
