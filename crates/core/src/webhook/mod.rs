@@ -2,4 +2,5 @@
 
 pub mod event;
 pub mod pacing;
+pub mod schedule;
 pub mod signature;

@@ -1,0 +1,179 @@
+//! When a failed delivery is tried again.
+//!
+//! A schedule is data: how long after the first attempt each further one is due. Nothing here waits, reads a clock or
+//! draws a random number; what to retry is decided elsewhere.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// The largest part of the gap to the offset before by which an attempt is brought forward.
+pub const MAX_JITTER: f64 = 0.2;
+
+const REPLICATE: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(7),
+    Duration::from_secs(15),
+    Duration::from_secs(31),
+    Duration::from_secs(60),
+];
+
+/// When to try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// When each attempt after the first is due, counted from the first; rising.
+    offsets: &'static [Duration],
+}
+
+impl Schedule {
+    /// Six retries within a minute, as Replicate makes them: 1, 3, 7, 15, 31 and 60 s after the first attempt.
+    pub const fn replicate() -> Self {
+        Self { offsets: &REPLICATE }
+    }
+
+    /// How many attempts there are, the first one included.
+    pub fn attempts(&self) -> usize {
+        self.offsets.len() + 1
+    }
+
+    /// When the next attempt is due, given that `attempts_made` have ended, the last of them `now`. `None` when there is no
+    /// further one.
+    ///
+    /// `fraction`, a random number from 0 to 1, brings the attempt forward by up to [`MAX_JITTER`], so that messages that
+    /// failed together do not come back together. `retry_after`, the receiver's wish counted from `now`, may put it off, at
+    /// most to the last offset. An attempt whose time has passed (the one before took long, or nothing was running) is
+    /// due one first gap after `now`, so that late attempts do not come all at once.
+    pub fn next_attempt_at(
+        &self,
+        first_attempt_at: Timestamp,
+        attempts_made: u32,
+        now: Timestamp,
+        fraction: f64,
+        retry_after: Option<Duration>,
+    ) -> Option<Timestamp> {
+        let Some(retry) = usize::try_from(attempts_made).ok()?.checked_sub(1) else { return Some(now) };
+        let planned = first_attempt_at + self.jittered(retry, fraction)?;
+        let last = first_attempt_at + *self.offsets.last()?;
+        let wished = retry_after.map_or(planned, |wish| (now + wish).min(last));
+        let due = planned.max(wished);
+        Some(if due < now { now + self.offsets[0] } else { due })
+    }
+
+    fn jittered(&self, retry: usize, fraction: f64) -> Option<Duration> {
+        let offset = *self.offsets.get(retry)?;
+        let before = retry.checked_sub(1).map_or(Duration::ZERO, |before| self.offsets[before]);
+        // A duration times NaN is a panic.
+        let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
+        Some(offset - offset.saturating_sub(before).mul_f64(MAX_JITTER * fraction))
+    }
+}
+
+/// Reads a `Retry-After` header, a number of seconds or an HTTP date, as a delay from `now`. Anything else is ignored.
+pub fn parse_retry_after(header: &str, now: Timestamp) -> Option<Duration> {
+    let header = header.trim();
+    if header.bytes().all(|byte| byte.is_ascii_digit()) {
+        return header.parse().ok().map(Duration::from_secs);
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header).ok()?;
+    Some(Timestamp::from_micros(date.as_microsecond()).since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_micros(784_111_777_000_000); // Sun, 06 Nov 1994 08:49:37 GMT
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    /// The delay from the first attempt, in seconds, when the last attempt ended `now` seconds after the first began.
+    fn next(attempts_made: u32, now: f64, fraction: f64, retry_after: Option<u64>) -> Option<f64> {
+        let wish = retry_after.map(Duration::from_secs);
+        let at =
+            Schedule::replicate().next_attempt_at(START, attempts_made, START + seconds(now), fraction, wish);
+        at.map(|at| at.since(START).as_secs_f64())
+    }
+
+    #[test]
+    fn attempts_follow_the_offsets() {
+        let offsets = [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 60.0];
+        for (made, offset) in (0..).zip(offsets) {
+            let now = if made == 0 { 0.0 } else { offsets[made as usize - 1] };
+            assert_eq!(next(made, now, 0.0, None), Some(offset), "after {made} attempts");
+        }
+        assert_eq!(next(7, 60.0, 0.0, None), None);
+        assert_eq!(next(u32::MAX, 0.0, 0.0, Some(1)), None);
+        assert_eq!(Schedule::replicate().attempts(), 7);
+    }
+
+    #[test]
+    fn jitter_brings_attempts_forward_by_a_part_of_the_gap() {
+        assert_eq!(next(1, 0.0, 1.0, None), Some(0.8));
+        assert_eq!(next(2, 1.0, 1.0, None), Some(2.6));
+        assert_eq!(next(6, 31.0, 0.5, None), Some(57.1));
+        assert_eq!(next(2, 1.0, f64::NAN, None), Some(3.0));
+    }
+
+    #[test]
+    fn a_wish_delays_but_not_beyond_the_last_offset() {
+        assert_eq!(next(1, 0.0, 0.0, Some(20)), Some(20.0));
+        assert_eq!(next(1, 0.0, 0.0, Some(0)), Some(1.0));
+        assert_eq!(next(1, 0.0, 0.0, Some(3600)), Some(60.0));
+        assert_eq!(next(1, 0.0, 0.0, Some(u64::MAX)), Some(60.0));
+    }
+
+    #[test]
+    fn late_attempts_keep_a_gap() {
+        assert_eq!(next(1, 10.0, 0.0, None), Some(11.0));
+        assert_eq!(next(2, 300.0, 0.0, Some(3600)), Some(301.0));
+    }
+
+    #[test]
+    fn retry_after_is_read() {
+        let cases = [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
+            ("Sun, 06 Nov 1994 08:40:00 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("99999999999999999999999", None),
+            ("Sun, 99 Nov 1994 08:51:37 GMT", None),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(parse_retry_after(header, START), expected.map(Duration::from_secs), "for {header:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn attempts_keep_their_bounds(
+            made in 1u32..9,
+            late in 0.0..400.0f64,
+            fraction in 0.0..1.0f64,
+            wish in prop::option::of(0u64..5000),
+        ) {
+            let Some(due) = next(made, late, fraction, wish) else {
+                prop_assert!(made >= 7);
+                return Ok(());
+            };
+            prop_assert!(due >= late - 1e-6);
+            prop_assert!(due <= (late + 1.0).max(60.0) + 1e-6);
+            let offset = REPLICATE[made as usize - 1].as_secs_f64();
+            let before = if made == 1 { 0.0 } else { REPLICATE[made as usize - 2].as_secs_f64() };
+            prop_assert!(due >= offset - MAX_JITTER * (offset - before) - 1e-6);
+        }
+
+        #[test]
+        fn rubbish_is_survived(header in any::<String>()) {
+            let _ = parse_retry_after(&header, START);
+        }
+    }
+}
