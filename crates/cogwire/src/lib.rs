@@ -1,1 +1,6 @@
-//! stub
+//! Cogwire: Replicate's HTTP API on your own machine.
+//!
+//! This crate is the only one that knows HTTP routes, the command line and the configuration. It puts the others together.
+
+pub mod config;
+pub mod lifecycle;

@@ -1,0 +1,189 @@
+//! The configuration: from flags, environment, file and defaults to one validated [`Config`].
+//!
+//! Owns every name and default. A value is first a text with an origin ([`Layers`]), so that an error names the place to
+//! change; then it is read and checked once, here. Nothing below reads an environment variable.
+
+mod args;
+mod error;
+mod layers;
+mod print;
+mod read;
+mod secrets;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cogwire_core::prediction::Limits;
+use cogwire_core::webhook::event::{EventSet, PayloadShape};
+use cogwire_delivery::guard::Allow;
+use url::{Host, Url};
+
+pub use args::{ConfigArgs, DataDirArgs};
+pub use error::Error;
+pub use layers::{DEFAULT_CONFIG, FILE_NAME, Layers, Raw, Source};
+pub use print::print;
+pub use secrets::Secrets;
+pub use setting::{Arity, SETTINGS, Setting};
+
+/// How a server runs. Every value is within its bounds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How others reach the server, when that is not where it listens.
+    pub public_url: Option<Url>,
+    /// Whether a proxy does TLS.
+    pub behind_proxy: bool,
+    /// How to serve https, if at all.
+    pub tls: Option<Tls>,
+    /// Where everything is stored.
+    pub data_dir: PathBuf,
+    /// How long data stays after the end; `None` for ever.
+    pub retention: Option<Duration>,
+    /// How long webhooks stay; `None` for ever.
+    pub webhook_retention: Option<Duration>,
+    /// How outputs show files.
+    pub output_files: FileMode,
+    /// The account's name.
+    pub username: String,
+    /// Scripted models.
+    pub scripts: Vec<PathBuf>,
+    /// Predictions at once.
+    pub max_running: usize,
+    /// How long a prediction may queue, start and run.
+    pub limits: Limits,
+    /// The part about webhooks.
+    pub webhooks: Webhooks,
+    /// From soft to hard stop.
+    pub drain_timeout: Duration,
+    /// The longest request body in bytes.
+    pub body_limit: usize,
+    /// Client connections at once.
+    pub max_connections: usize,
+    /// How the log looks.
+    pub log_format: LogFormat,
+    /// What only the environment says.
+    pub secrets: Secrets,
+}
+
+/// How webhooks are sent.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// Where they may go beyond https to public addresses.
+    pub allow: Vec<Allow>,
+    /// What is sent when a prediction names no events.
+    pub default_events: EventSet,
+    /// What bodies look like.
+    pub payload: PayloadShape,
+    /// Requests at once.
+    pub concurrency: usize,
+    /// Requests to one origin at once.
+    pub per_origin: usize,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// From PEM files.
+    Files {
+        /// The chain.
+        cert: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// Made by the server, kept in the data directory.
+    SelfSigned,
+}
+
+/// How outputs show files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileMode {
+    /// As data URLs while the public URL is plain http, else as URLs.
+    Auto,
+    /// As signed URLs.
+    Url,
+    /// As data URLs, when they are small.
+    Data,
+}
+
+/// How the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object each line.
+    Json,
+    /// Text on a terminal, else JSON.
+    Auto,
+}
+
+impl Config {
+    /// Reads and checks all values.
+    ///
+    /// # Errors
+    /// The first value that cannot be read, or that does not go with the others.
+    pub fn read(layers: &Layers, secrets: Secrets) -> Result<Self, Error> {
+        let config = read::config(layers, secrets)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Whether nobody outside this machine can reach the server: then webhooks may go to this machine, too.
+    pub fn is_loopback_only(&self) -> bool {
+        self.listen.ip().is_loopback() && self.public_url.as_ref().is_none_or(is_loopback_url)
+    }
+
+    /// The URL under which the server is reached when it listens on `bound`.
+    pub fn url(&self, bound: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => {
+                let scheme = if self.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}", reachable(bound))
+            }
+        }
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let conflict = |text: &str| Err(Error::Conflict(text.to_owned()));
+        if let Some(url) = &self.public_url
+            && (url.path() != "/"
+                || url.query().is_some()
+                || url.fragment().is_some()
+                || !url.username().is_empty())
+        {
+            return conflict(
+                "the public URL has scheme, host and port only, such as https://cogwire.example.com",
+            );
+        }
+        if self.webhooks.per_origin > self.webhooks.concurrency {
+            return conflict(
+                "webhook_concurrency_per_origin is higher than webhook_concurrency: raise the latter, too",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// An address that can be opened: the unspecified one stands for this machine.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], bound.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], bound.port())),
+        _ => bound,
+    }
+}
+
+fn is_loopback_url(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}

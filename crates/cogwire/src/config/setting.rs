@@ -1,0 +1,123 @@
+//! The table of settings: each row is one flag, one environment variable and one key of `cogwire.toml`.
+//!
+//! Defaults are not here but in `default-config.toml`, which is also the reference documentation.
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key in the file. The flag is `--` and the key with dashes, the variable `COGWIRE_` and the key in capitals.
+    pub key: &'static str,
+    /// What its value looks like in `--help`.
+    pub value_name: &'static str,
+    /// One sentence for `--help`.
+    pub help: &'static str,
+    /// How many values it takes.
+    pub arity: Arity,
+    /// Under which heading of `--help` it stands.
+    pub heading: &'static str,
+}
+
+/// How many values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    /// Exactly one.
+    One,
+    /// Any number: a list in the file, commas or repetition on the command line.
+    Many,
+    /// `true` or `false`; the bare flag means `true`.
+    Switch,
+}
+
+impl Setting {
+    /// The flag without its dashes.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("COGWIRE_{}", self.key.to_ascii_uppercase())
+    }
+
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// The key that somebody who wrote `wrong` most likely meant.
+    pub fn nearest(wrong: &str) -> Option<&'static str> {
+        const ALIKE: f64 = 0.75;
+        let wrong = wrong.replace('-', "_");
+        let scored = SETTINGS.iter().map(|setting| (strsim::jaro_winkler(&wrong, setting.key), setting.key));
+        let (score, key) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (score > ALIKE).then_some(key)
+    }
+}
+
+const ADDRESS: &str = "Address";
+const MODELS: &str = "Models and limits";
+const WEBHOOKS: &str = "Webhooks";
+const DATA: &str = "Data";
+const PROCESS: &str = "Process";
+
+macro_rules! settings {
+    ($($heading:ident $arity:ident $key:literal $value_name:literal $help:literal;)+) => {
+        /// All settings, in the order of `--help`.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            key: $key, value_name: $value_name, help: $help, arity: Arity::$arity, heading: $heading,
+        }),+];
+    };
+}
+
+settings! {
+    ADDRESS One "listen" "ADDR" "Where to listen: IP:PORT, or :PORT for this machine only; port 0 takes a free one";
+    ADDRESS One "public_url" "URL" "How others reach the server; it begins every URL in answers and webhooks";
+    ADDRESS Switch "behind_proxy" "BOOL" "A proxy in front does TLS: no warning about listening in the open";
+    ADDRESS One "tls_cert" "FILE" "PEM file with the certificate chain; serves https";
+    ADDRESS One "tls_key" "FILE" "PEM file with the private key of --tls-cert";
+    ADDRESS Switch "tls_self_signed" "BOOL" "Serve https with a certificate that is made in the data directory";
+    DATA One "data_dir" "DIR" "Where the database, files and credentials are";
+    DATA One "retention" "TIME" "How long inputs, outputs, logs and files stay after the end: 1h, 7d, never";
+    DATA One "webhook_retention" "TIME" "How long delivered webhooks and their attempts stay: 1h, 7d, never";
+    DATA One "output_files" "MODE" "How outputs show files: url, data (data URLs up to 1 MiB), or auto";
+    DATA One "username" "NAME" "The account's name, fixed at the first start";
+    MODELS Many "scripts" "FILE" "Scripted models, one TOML file each";
+    MODELS One "max_running" "NUMBER" "Predictions that run at once";
+    MODELS One "queue_timeout" "TIME" "Longest wait for a free slot; then the prediction fails";
+    MODELS One "setup_timeout" "TIME" "Longest time from a slot to the model's first sign of work";
+    MODELS One "run_timeout" "TIME" "Longest run";
+    WEBHOOKS Many "webhook_allow" "WHAT" "Receivers beyond https to public addresses: a network, a host, private, loopback";
+    WEBHOOKS Many "webhook_default_events" "EVENT" "What is sent when a prediction names no events: start, output, logs, completed";
+    WEBHOOKS One "webhook_payload" "SHAPE" "prediction (as Replicate sends it), or event ({\"type\", \"data\"})";
+    WEBHOOKS One "webhook_concurrency" "NUMBER" "Requests to receivers at once";
+    WEBHOOKS One "webhook_concurrency_per_origin" "NUMBER" "Requests to one scheme, host and port at once";
+    PROCESS One "drain_timeout" "TIME" "After the first SIGTERM or SIGINT, how long runs may finish";
+    PROCESS One "body_limit" "SIZE" "Longest request body, such as 64MiB";
+    PROCESS One "max_connections" "NUMBER" "Client connections at once; further ones wait";
+    PROCESS One "log_format" "FORMAT" "text, json, or auto (text on a terminal)";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_from_the_key() {
+        let setting = Setting::find("webhook_concurrency_per_origin").expect("a setting");
+        assert_eq!(setting.flag(), "webhook-concurrency-per-origin");
+        assert_eq!(setting.variable(), "COGWIRE_WEBHOOK_CONCURRENCY_PER_ORIGIN");
+    }
+
+    #[test]
+    fn typing_errors_are_recognised() {
+        for (wrong, meant) in [
+            ("retenton", "retention"),
+            ("max-running", "max_running"),
+            ("script", "scripts"),
+            ("listn", "listen"),
+        ] {
+            assert_eq!(Setting::nearest(wrong), Some(meant), "for {wrong}");
+        }
+        assert_eq!(Setting::nearest("zzz"), None);
+    }
+}

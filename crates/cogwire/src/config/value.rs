@@ -1,0 +1,100 @@
+//! Texts as people write them: times and sizes.
+
+use std::time::Duration;
+
+/// Reads `500ms`, `30s`, `10m`, `1h`, `7d`, or several of them in a row. A number without a unit is refused, because
+/// half of its readers would take it for milliseconds.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let (number, after) = leading_number(rest)?;
+        let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (unit, next) = after.split_at(letters);
+        total = total.checked_add(unit_of(unit)?.checked_mul(number.try_into().ok()?)?)?;
+        rest = next.trim_start();
+    }
+    Some(total)
+}
+
+/// Reads a time as [`duration`] does, or `never`.
+pub(super) fn retention(text: &str) -> Option<Option<Duration>> {
+    if text.trim() == "never" { Some(None) } else { duration(text).map(Some) }
+}
+
+/// Reads a number of bytes: `512KiB`, `64MiB`, `1GB`, or a bare number.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let (number, unit) = leading_number(text.trim())?;
+    let factor: u64 = match unit.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+fn leading_number(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(digits);
+    Some((number.parse().ok()?, rest))
+}
+
+fn unit_of(unit: &str) -> Option<Duration> {
+    Some(match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" | "min" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3_600),
+        "d" => Duration::from_secs(86_400),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let cases = [
+            ("500ms", Some(500)),
+            ("30s", Some(30_000)),
+            ("1h30m", Some(5_400_000)),
+            ("1d 12h", Some(129_600_000)),
+            ("0s", Some(0)),
+            ("", None),
+            ("7", None),
+            ("7x", None),
+            ("-1s", None),
+            ("1.5h", None),
+            ("99999999999999999999s", None),
+            ("9999999999999999999d", None),
+        ];
+        for (text, millis) in cases {
+            assert_eq!(duration(text), millis.map(Duration::from_millis), "for {text:?}");
+        }
+        assert_eq!(retention("never"), Some(None));
+        assert_eq!(retention("1h"), Some(Some(Duration::from_secs(3600))));
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("64MiB", Some(64 << 20)),
+            ("1 GB", Some(1_000_000_000)),
+            ("10", Some(10)),
+            ("1TB", None),
+            ("MiB", None),
+        ] {
+            assert_eq!(size(text), bytes, "for {text:?}");
+        }
+    }
+}

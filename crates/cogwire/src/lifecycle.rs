@@ -1,0 +1,71 @@
+//! What only a running process has: the machine's clock and randomness, signals, and the order in which it stops.
+//!
+//! This is the only file that reads the clock. Everything below takes [`SystemClock`] and [`SystemEntropy`] as arguments.
+
+mod shutdown;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
+
+pub use shutdown::{Lifecycle, Stopped};
+
+/// The longest sleep that is not interrupted to look at the clock again, which somebody may have set.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+        Box::pin(async move {
+            loop {
+                let left = deadline.since(Self.now());
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left.min(LONGEST_NAP)).await;
+            }
+        })
+    }
+
+    /// A pause is measured on the monotonic clock: setting the clock back does not prolong it.
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("an operating system without randomness cannot make keys");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sleeping_until_a_time_reaches_it() {
+        let deadline = SystemClock.now() + Duration::from_millis(5);
+        SystemClock.sleep_until(deadline).await;
+        assert!(SystemClock.now() >= deadline);
+        SystemClock.sleep_until(Timestamp::from_micros(0)).await;
+    }
+
+    #[test]
+    fn randomness_differs() {
+        assert_ne!(SystemEntropy.bits(), SystemEntropy.bits());
+    }
+}
