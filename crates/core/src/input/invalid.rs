@@ -25,7 +25,11 @@ pub struct InvalidInput {
 
 impl InvalidField {
     /// A fault of some kind at some place.
-    pub fn new(kind: impl Into<Cow<'static, str>>, field: impl Into<String>, description: impl Into<String>) -> Self {
+    pub fn new(
+        kind: impl Into<Cow<'static, str>>,
+        field: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
         Self { kind: kind.into(), field: field.into(), description: description.into() }
     }
 }
@@ -47,5 +51,28 @@ fn line(fault: &InvalidField) -> String {
     match fault.field.as_str() {
         "" => format!("- {}\n", fault.description),
         field => format!("- {field}: {}\n", fault.description),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_have_a_line_for_each_fault() {
+        let invalid = InvalidInput {
+            fields: vec![
+                InvalidField::new("required", "", "version is required"),
+                InvalidField::new("number_lte", "input.steps", "Must be less than or equal to 4"),
+            ],
+        };
+        assert_eq!(
+            invalid.detail(),
+            "- version is required\n- input.steps: Must be less than or equal to 4\n"
+        );
+        assert_eq!(
+            serde_json::to_string(&invalid.fields[0]).unwrap(),
+            r#"{"type":"required","field":"","description":"version is required"}"#
+        );
     }
 }
