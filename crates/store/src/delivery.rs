@@ -66,6 +66,8 @@ pub struct BeginIntermediate {
     pub seq: u32,
     /// `start`, `output` or `logs`.
     pub event: WebhookEvent,
+    /// The revision of the prediction that the body shows. Progress that was committed after it stays wanted.
+    pub revision: u64,
     /// SHA-256 of the body.
     pub body_sha256: [u8; 32],
     /// Length of the body in bytes.
@@ -223,12 +225,18 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Claims free lanes that are due, the longest-due first, origins in turn.
     async fn claim_lanes(&self, node: &NodeEpoch, claim: LaneClaim) -> Result<LaneClaims>;
 
-    /// Makes an intermediate message durable just before it is sent. `false` when the lane is no longer this node's.
+    /// Makes an intermediate message durable just before it is sent. `false` when the lane is no longer this node's: it was
+    /// taken over, or the message is not wanted any more because the final one took its place, and then the lane is free
+    /// and due.
     async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool>;
 
     /// Records attempts that have ended, and frees each lane or keeps it when something else is due. Outcomes are in the
     /// order of the attempts.
-    async fn finish_attempts(&self, finished: Vec<FinishedAttempt>, now: Timestamp) -> Result<Vec<LaneOutcome>>;
+    async fn finish_attempts(
+        &self,
+        finished: Vec<FinishedAttempt>,
+        now: Timestamp,
+    ) -> Result<Vec<LaneOutcome>>;
 
     /// Frees lanes without an attempt; their messages stay due.
     async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()>;

@@ -11,9 +11,11 @@ pub mod account;
 pub mod catalog;
 pub mod delivery;
 mod error;
+pub mod failpoint;
 pub mod handoff;
 pub mod node;
 pub mod prediction;
+pub mod sqlite;
 
 pub use account::AccountStore;
 pub use catalog::CatalogStore;
@@ -22,6 +24,7 @@ pub use error::{Error, Result};
 pub use handoff::{Handoff, HandoffPermit, LaneInbox};
 pub use node::{NodeEpoch, NodeStore};
 pub use prediction::PredictionStore;
+pub use sqlite::{SqliteOptions, SqliteStore};
 
 /// Everything that is durable.
 pub trait Store: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore {}

@@ -1,0 +1,141 @@
+//! Models and versions in SQLite.
+
+use async_trait::async_trait;
+use cogwire_core::id::VersionId;
+use cogwire_core::model::{Model, ModelName, Version};
+use cogwire_core::time::Timestamp;
+use rusqlite::{Connection, Params, params};
+
+use super::SqliteStore;
+use super::failure::Outcome;
+use super::row::Row;
+use super::writer::Class;
+use crate::catalog::{CatalogStore, ListModels, ModelOrder, NewVersion};
+use crate::error::Result;
+
+#[async_trait]
+impl CatalogStore for SqliteStore {
+    async fn register(&self, versions: Vec<NewVersion>, now: Timestamp) -> Result<()> {
+        self.write(Class::Api, move |batch| register(batch.db, &versions, now)).await
+    }
+
+    async fn model(&self, name: &ModelName) -> Result<Option<Model>> {
+        let name = name.clone();
+        self.read(move |db| Ok(models(db, "WHERE m.name = ?1", [name.as_str()])?.pop())).await
+    }
+
+    async fn list_models(&self, query: &ListModels) -> Result<Vec<Model>> {
+        let query = query.clone();
+        self.read(move |db| list_models(db, &query)).await
+    }
+
+    async fn version(&self, id: &VersionId) -> Result<Option<Version>> {
+        let id = id.clone();
+        self.read(move |db| Ok(versions(db, "WHERE id = ?1", [id.as_str()])?.pop())).await
+    }
+
+    async fn versions(&self, name: &ModelName) -> Result<Vec<Version>> {
+        let name = name.clone();
+        self.read(move |db| versions(db, "WHERE model = ?1 ORDER BY rank DESC", [name.as_str()])).await
+    }
+}
+
+fn register(db: &Connection, versions: &[NewVersion], now: Timestamp) -> Outcome<()> {
+    for new in versions {
+        upsert_model(db, &new.version.model, new.description.as_deref(), now)?;
+        upsert_version(db, &new.version)?;
+    }
+    Ok(())
+}
+
+fn upsert_model(db: &Connection, name: &ModelName, description: Option<&str>, now: Timestamp) -> Outcome<()> {
+    let sql = "INSERT INTO model (name, description, created_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET description = COALESCE(excluded.description, description)";
+    db.prepare_cached(sql)?.execute(params![name.as_str(), description, now.as_micros()])?;
+    Ok(())
+}
+
+/// A version that is registered again keeps the time of its first registration, and becomes its model's latest.
+fn upsert_version(db: &Connection, version: &Version) -> Outcome<()> {
+    let sql = "INSERT INTO version (id, model, rank, created_at, cog_version, openapi_schema)
+               VALUES (?1, ?2, (SELECT COALESCE(MAX(rank), 0) + 1 FROM version WHERE model = ?2), ?3, ?4, ?5)
+               ON CONFLICT DO UPDATE SET model = excluded.model, rank = excluded.rank,
+                 cog_version = excluded.cog_version, openapi_schema = excluded.openapi_schema";
+    db.prepare_cached(sql)?.execute(params![
+        version.id.as_str(),
+        version.model.as_str(),
+        version.created_at.as_micros(),
+        version.cog_version,
+        version.openapi_schema.as_str(),
+    ])?;
+    Ok(())
+}
+
+fn list_models(db: &Connection, query: &ListModels) -> Outcome<Vec<Model>> {
+    let column = match query.order {
+        ModelOrder::LatestVersionCreated => "version_created_at",
+        ModelOrder::ModelCreated => "m.created_at",
+    };
+    let direction = if query.descending { "DESC" } else { "ASC" };
+    let rest = format!("ORDER BY {column} {direction}, m.name {direction} LIMIT ?1 OFFSET ?2");
+    models(db, &rest, params![query.limit, query.offset])
+}
+
+/// Models with their latest versions.
+fn models(db: &Connection, rest: &str, values: impl Params) -> Outcome<Vec<Model>> {
+    let sql = format!(
+        "SELECT m.name, m.description, m.created_at, COALESCE(r.runs, 0) AS runs,
+           v.id, v.created_at AS version_created_at, v.cog_version, v.openapi_schema
+         FROM model m LEFT JOIN model_run r ON r.model = m.name
+           LEFT JOIN version v ON v.model = m.name AND v.rank = (SELECT MAX(rank) FROM version WHERE model = m.name)
+         {rest}"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(values)?;
+    let mut models = Vec::new();
+    while let Some(row) = rows.next()? {
+        models.push(decode_model(&Row::new("model", row))?);
+    }
+    Ok(models)
+}
+
+fn decode_model(row: &Row<'_>) -> Outcome<Model> {
+    let name: ModelName = row.parse("name")?;
+    Ok(Model {
+        description: row.get("description")?,
+        created_at: row.time("created_at")?,
+        run_count: row.count("runs")?,
+        latest_version: match row.parse_optional("id")? {
+            Some(id) => Some(decode_version(row, id, name.clone(), "version_created_at")?),
+            None => None,
+        },
+        name,
+    })
+}
+
+fn decode_version(
+    row: &Row<'_>,
+    id: VersionId,
+    model: ModelName,
+    created_at: &'static str,
+) -> Outcome<Version> {
+    Ok(Version {
+        id,
+        model,
+        created_at: row.time(created_at)?,
+        cog_version: row.get("cog_version")?,
+        openapi_schema: row.json("openapi_schema")?,
+    })
+}
+
+fn versions(db: &Connection, rest: &str, values: impl Params) -> Outcome<Vec<Version>> {
+    let sql = format!("SELECT id, model, created_at, cog_version, openapi_schema FROM version {rest}");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(values)?;
+    let mut versions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row::new("version", row);
+        versions.push(decode_version(&row, row.parse("id")?, row.parse("model")?, "created_at")?);
+    }
+    Ok(versions)
+}

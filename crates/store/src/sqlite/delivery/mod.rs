@@ -1,0 +1,88 @@
+//! Webhooks in SQLite.
+
+mod begin;
+mod claim;
+mod finish;
+mod lane;
+pub(super) mod owe;
+mod read;
+mod resend;
+
+use async_trait::async_trait;
+use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::time::Timestamp;
+use cogwire_core::webhook::pacing::Lane;
+
+use self::lane::LaneRow;
+use super::SqliteStore;
+use super::writer::Class;
+use crate::delivery::{
+    Attempt, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim, LaneClaims,
+    LaneOutcome, ListDeliveries, ResendOutcome,
+};
+use crate::error::Result;
+use crate::node::NodeEpoch;
+
+#[cfg(test)]
+pub(super) use self::{claim::NEXT_ORIGIN, claim::OF_ORIGIN, resend::OLD};
+
+#[async_trait]
+impl DeliveryStore for SqliteStore {
+    async fn claim_lanes(&self, node: &NodeEpoch, claim: LaneClaim) -> Result<LaneClaims> {
+        let candidates = self.read(move |db| claim::choose(db, &claim)).await?;
+        if candidates.lanes.is_empty() {
+            return Ok(LaneClaims { lanes: Vec::new(), next_due: candidates.next_due });
+        }
+        let (node, chosen) = (node.clone(), candidates.lanes);
+        let taken = self
+            .write(Class::Critical, move |batch| claim::take(batch.db, &node, &chosen, claim.now))
+            .await?;
+        Ok(LaneClaims { lanes: taken, next_due: candidates.next_due })
+    }
+
+    async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool> {
+        self.write(Class::Critical, move |batch| begin::begin_intermediate(batch.db, &begin)).await
+    }
+
+    async fn finish_attempts(
+        &self,
+        finished: Vec<FinishedAttempt>,
+        now: Timestamp,
+    ) -> Result<Vec<LaneOutcome>> {
+        self.write(Class::Critical, move |batch| finish::finish_attempts(batch.db, &finished, now)).await
+    }
+
+    async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()> {
+        let (node, lanes) = (node.clone(), lanes.to_vec());
+        self.write(Class::Critical, move |batch| finish::release_lanes(batch.db, &node, &lanes)).await
+    }
+
+    async fn deliveries(&self, prediction: PredictionId) -> Result<Vec<Delivery>> {
+        self.read(move |db| read::deliveries(db, prediction)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>> {
+        self.read(move |db| read::delivery(db, id)).await
+    }
+
+    async fn list_deliveries(&self, query: &ListDeliveries) -> Result<Vec<Delivery>> {
+        let query = query.clone();
+        self.read(move |db| read::list(db, &query)).await
+    }
+
+    async fn lane(&self, prediction: PredictionId) -> Result<Option<Lane>> {
+        self.read(move |db| Ok(LaneRow::find(db, prediction)?.map(|row| row.lane))).await
+    }
+
+    async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome> {
+        self.write(Class::Api, move |batch| resend::resend(batch.db, id, now)).await
+    }
+
+    async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
+        self.write(Class::Background, move |batch| resend::sweep(batch.db, cutoff, limit)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.read(read::backlog).await
+    }
+}

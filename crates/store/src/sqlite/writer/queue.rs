@@ -1,0 +1,165 @@
+//! What waits to be written, in three classes.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::job::Job;
+use crate::error::Error;
+
+/// The most use cases of one commit. It bounds how long a use case waits for those that are committed with it.
+pub(super) const MAX_BATCH: usize = 1024;
+
+/// Places of a batch that critical use cases leave to the API when both have more than fits.
+const API_SHARE: usize = 256;
+
+/// The most background use cases of one batch while others wait: one, so that sweeps neither starve nor get in the way.
+const BACKGROUND_SHARE: usize = 1;
+
+/// Who asks for a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sqlite) enum Class {
+    /// The engine and delivery. Never refused: slots and requests in flight bound how much there can be.
+    Critical,
+    /// Callers of the API. Refused when the queue is full.
+    Api,
+    /// Sweeps. Their use cases are small, and their callers wait for one before they ask for the next.
+    Background,
+}
+
+/// The queue between callers and the writer thread.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+    api_limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    critical: VecDeque<Box<dyn Job>>,
+    api: VecDeque<Box<dyn Job>>,
+    background: VecDeque<Box<dyn Job>>,
+    closed: bool,
+    writer_waits: bool,
+}
+
+impl Queue {
+    pub(super) fn new(api_limit: usize) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), api_limit }
+    }
+
+    /// Adds a use case, unless the queue is closed or has no room for its class.
+    pub(super) fn push(&self, class: Class, job: Box<dyn Job>) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        match class {
+            Class::Critical => state.critical.push_back(job),
+            Class::Api if state.api.len() >= self.api_limit => return Err(Error::Busy),
+            Class::Api => state.api.push_back(job),
+            Class::Background => state.background.push_back(job),
+        }
+        if state.writer_waits {
+            self.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for work and takes a batch of it; `None` when the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Vec<Box<dyn Job>>> {
+        let mut state = self.lock();
+        while state.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state.writer_waits = true;
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.writer_waits = false;
+        }
+        Some(state.take_batch())
+    }
+
+    /// Refuses what comes from now on. What is queued is still written.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Refuses what comes and forgets what is queued, so that its callers are told.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        *state = State { closed: true, ..State::default() };
+    }
+
+    // A panic elsewhere cannot leave the queues half changed, so a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.critical.is_empty() && self.api.is_empty() && self.background.is_empty()
+    }
+
+    fn take_batch(&mut self) -> Vec<Box<dyn Job>> {
+        let background = self.background.len().min(BACKGROUND_SHARE);
+        let reserved = self.api.len().min(API_SHARE);
+        let critical = self.critical.len().min(MAX_BATCH - background - reserved);
+        let api = self.api.len().min(MAX_BATCH - background - critical);
+        let mut batch = Vec::with_capacity(critical + api + background);
+        batch.extend(self.critical.drain(..critical));
+        batch.extend(self.api.drain(..api));
+        batch.extend(self.background.drain(..background));
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::writer::job::job;
+
+    fn push(queue: &Queue, class: Class, count: usize) {
+        for _ in 0..count {
+            let (work, _answer) = job(|_| Ok(()));
+            queue.push(class, work).expect("there is room");
+        }
+    }
+
+    #[test]
+    fn a_full_api_queue_refuses_and_the_others_do_not() {
+        let queue = Queue::new(2);
+        push(&queue, Class::Api, 2);
+        let (work, _answer) = job(|_| Ok(()));
+        assert!(matches!(queue.push(Class::Api, work), Err(Error::Busy)));
+        push(&queue, Class::Critical, 10);
+        push(&queue, Class::Background, 1);
+    }
+
+    #[test]
+    fn every_class_has_its_share_of_a_full_batch() {
+        let queue = Queue::new(MAX_BATCH);
+        for class in [Class::Critical, Class::Api, Class::Background] {
+            push(&queue, class, MAX_BATCH);
+        }
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(MAX_BATCH));
+        let state = queue.lock();
+        let taken = |left: usize| MAX_BATCH - left;
+        assert_eq!(taken(state.background.len()), BACKGROUND_SHARE);
+        assert_eq!(taken(state.api.len()), API_SHARE);
+        assert_eq!(taken(state.critical.len()), MAX_BATCH - API_SHARE - BACKGROUND_SHARE);
+    }
+
+    #[test]
+    fn a_closed_queue_gives_out_what_it_has_and_then_ends() {
+        let queue = Queue::new(1);
+        push(&queue, Class::Critical, 1);
+        queue.close();
+        let (work, _answer) = job(|_| Ok(()));
+        assert!(matches!(queue.push(Class::Critical, work), Err(Error::Closed)));
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
+        assert!(queue.take().is_none());
+    }
+}
