@@ -213,17 +213,12 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The same tree with whole floats as integers, which is how canonical text spells them.
-fn with_whole_numbers(value: Value) -> Value {
+/// The same tree with every number as a float: canonical text spells a whole float as an integer.
+fn with_floats(value: Value) -> Value {
     match value {
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
-            _ => Value::Number(number),
-        },
-        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(key, value)| (key, with_whole_numbers(value))).collect()
-        }
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        Value::Array(items) => items.into_iter().map(with_floats).collect(),
+        Value::Object(members) => members.into_iter().map(|(key, value)| (key, with_floats(value))).collect(),
         other => other,
     }
 }
@@ -239,11 +234,8 @@ proptest! {
     #[test]
     fn the_value_is_kept(value in any_json()) {
         let pretty = serde_json::to_string_pretty(&value).unwrap();
-        let read: Value = serde_json::from_str(&pretty).unwrap();
         let json = Json::parse(&pretty).unwrap();
-        let reread: Value = serde_json::from_str(json.as_str()).unwrap();
-        prop_assert_eq!(with_whole_numbers(reread), with_whole_numbers(read.clone()));
-        prop_assert_eq!(with_whole_numbers(json.to_value()), with_whole_numbers(read));
+        prop_assert_eq!(with_floats(json.to_value()), with_floats(value));
     }
 
     #[test]
