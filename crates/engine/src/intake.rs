@@ -97,15 +97,13 @@ impl Engine {
     ) -> Result<Option<Prediction>, Error> {
         let id = subscription.id();
         loop {
-            let over = tokio::select! {
-                durable = subscription.changed() => durable.ended,
-                () = self.0.clock.sleep(self.0.config.poll) => self.has_ended(id).await?,
-                () = self.0.clock.sleep_until(until) => true,
-                () = self.0.soft.cancelled() => true,
-            };
-            if over {
-                return Ok(self.0.store.load(id).await?);
+            // What ended before the subscription is not signalled any more.
+            let prediction = self.0.store.load(id).await?;
+            let live = prediction.as_ref().is_some_and(|prediction| !prediction.status().is_terminal());
+            if !live || self.0.clock.now() >= until || self.0.soft.is_cancelled() {
+                return Ok(prediction);
             }
+            self.changed_or(&mut subscription, until).await;
         }
     }
 
@@ -114,8 +112,15 @@ impl Engine {
         Follow::new(self.0.clone(), id, from)
     }
 
-    async fn has_ended(&self, id: PredictionId) -> Result<bool, Error> {
-        Ok(self.0.store.load(id).await?.is_none_or(|prediction| prediction.status().is_terminal()))
+    /// Waits until the prediction has ended, `until` has come, the server is stopping, or it is time to look again.
+    async fn changed_or(&self, subscription: &mut Subscription, until: Timestamp) {
+        let ended = async { while !subscription.changed().await.ended {} };
+        tokio::select! {
+            () = ended => {}
+            () = self.0.clock.sleep(self.0.config.poll) => {}
+            () = self.0.clock.sleep_until(until) => {}
+            () = self.0.soft.cancelled() => {}
+        }
     }
 
     async fn replayed(&self, id: PredictionId) -> Result<Created, Error> {

@@ -1,0 +1,182 @@
+//! The engine on a real store with real built-in models: what is committed, what is handed over, what wins a race.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::json::Json;
+use cogwire_core::link::LinkKey;
+use cogwire_core::prediction::{AccountId, Kind, Prediction, Request, Source, Status};
+use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
+use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
+use cogwire_core::wire::Links;
+use cogwire_engine::{Create, Created, Engine, EngineConfig, Parts};
+use cogwire_files::Files;
+use cogwire_runner::{Runner, Scripts};
+use cogwire_store::handoff::{self, LaneInbox};
+use cogwire_store::{NodeEpoch, SqliteOptions, SqliteStore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+const HELLO: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
+const CHAOS: &str = "0098011f5f482d1fcdbbba44ef1d6d22858e439a103b6ebb449ef9dec623a71e";
+
+struct RealClock;
+
+impl Clock for RealClock {
+    #[expect(clippy::disallowed_methods, reason = "tests on real models need real time")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        Timestamp::from_micros(i64::try_from(since.as_micros()).expect("before the year 294000"))
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+        Box::pin(tokio::time::sleep(deadline.since(self.now())))
+    }
+}
+
+/// Counts up: ids differ, and nothing else matters here.
+#[derive(Default)]
+struct Counter(std::sync::atomic::AtomicU64);
+
+impl Entropy for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        let next = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_le_bytes();
+        bytes.iter_mut().zip(next).for_each(|(byte, value)| *byte = value);
+    }
+}
+
+struct Node {
+    engine: Engine,
+    inbox: LaneInbox,
+    stop: CancellationToken,
+    work: tokio::task::JoinHandle<()>,
+    store: Arc<SqliteStore>,
+    _dir: tempfile::TempDir,
+}
+
+impl Node {
+    async fn start(config: EngineConfig) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let store =
+            Arc::new(SqliteStore::open(dir.path(), SqliteOptions::new(clock.now())).expect("a store"));
+        let (handoff, inbox) = handoff::channel(16);
+        let key = LinkKey::new([1; 32]);
+        let parts = Parts {
+            store: store.clone(),
+            runner: Runner::builtin_and_scripts(Scripts::default(), clock.clone(), TaskTracker::new()),
+            files: Arc::new(
+                Files::open(&dir.path().join("files"), "http://localhost", key.clone()).expect("files"),
+            ),
+            links: Links::new("http://localhost", key),
+            clock,
+            entropy: Arc::new(Counter::default()),
+            handoff: Some(handoff),
+            node: NodeEpoch("test".into()),
+        };
+        let engine = Engine::new(parts, config);
+        engine.start().await.expect("it starts");
+        let stop = CancellationToken::new();
+        let (running, token) = (engine.clone(), stop.clone());
+        #[expect(clippy::disallowed_methods, reason = "the test awaits it in `finish`")]
+        let work = tokio::spawn(async move { running.run(token.clone(), token).await.expect("it retires") });
+        Self { engine, inbox, stop, work, store, _dir: dir }
+    }
+
+    async fn create(&self, version: &str, input: &str, events: EventSet) -> Prediction {
+        let request = request(&self.engine, version, input, events);
+        match self.engine.create(Create { request, idempotency: None }).await.expect("it is created") {
+            Created::New(prediction) => prediction,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn wait_ended(&self, prediction: &Prediction) -> Prediction {
+        let subscription = self.engine.subscribe(prediction.id());
+        let until = RealClock.now() + Duration::from_secs(10);
+        self.engine.wait_ended(subscription, until).await.expect("readable").expect("it is there")
+    }
+
+    async fn finish(self) {
+        self.stop.cancel();
+        self.work.await.expect("no panic");
+        self.store.close().await;
+    }
+}
+
+fn request(engine: &Engine, version: &str, input: &str, events: EventSet) -> Request {
+    Request {
+        id: engine.new_id(),
+        account: AccountId("me".into()),
+        kind: Kind::Prediction,
+        model: "a/b".parse().expect("a name"),
+        version: version.parse().expect("an id"),
+        source: Source::Api,
+        created_at: RealClock.now(),
+        input: Json::parse(input).expect("JSON"),
+        webhook: (!events.is_empty()).then(|| Webhook {
+            url: "http://localhost:1/hook".to_owned(),
+            origin: "http://localhost:1".to_owned(),
+            events,
+            filter: None,
+            payload: PayloadShape::Prediction,
+        }),
+        cancel_at: None,
+        streams: false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_needs_no_waiting_is_one_commit_and_its_end_is_handed_over() {
+    let mut node = Node::start(EngineConfig::default()).await;
+    let created = node.create(HELLO, r#"{"text":"you"}"#, EventSet::DEFAULT).await;
+    let handed = node.inbox.recv().await.expect("a lane");
+    let ended = node.wait_ended(&created).await;
+    assert_eq!((ended.status(), ended.revision), (Status::Succeeded, 1));
+    let handoff::Arrival::Lane(held) = handed else { panic!("a lane was expected") };
+    let body = held.lane.final_body.clone().expect("the end has its bytes");
+    assert!(String::from_utf8_lossy(&body).contains("hello you"));
+    assert_eq!(held.lane.lane.last.as_ref().map(|last| last.seq), Some(1));
+    drop(held);
+    node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_in_the_sender_the_lane_waits_in_the_store() {
+    let node = Node::start(EngineConfig::default()).await;
+    let completed = EventSet::NONE.with(WebhookEvent::Completed);
+    for _ in 0..20 {
+        let created = node.create(HELLO, r#"{"text":"you"}"#, completed).await;
+        node.wait_ended(&created).await;
+    }
+    let backlog = cogwire_store::DeliveryStore::backlog(&*node.store).await.expect("readable");
+    assert_eq!(backlog.pending, 20);
+    node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ends_a_prediction_first_wins() {
+    let node = Node::start(EngineConfig::default()).await;
+    for round in 0..30 {
+        let input = format!(r#"{{"sleep":{}}}"#, f64::from(round) / 3000.0);
+        let created = node.create(CHAOS, &input, EventSet::NONE).await;
+        let canceled = node.engine.cancel(created.id()).await.expect("writable").expect("it is there");
+        let ended = node.wait_ended(&created).await;
+        assert_eq!(ended, canceled, "what the cancel answered is what stays");
+        assert!(ended.status().is_terminal());
+    }
+    while node.engine.running() > 0 {
+        tokio::task::yield_now().await;
+    }
+    node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_node_queues_and_works_the_queue_off() {
+    let node = Node::start(EngineConfig { max_running: 1, ..EngineConfig::default() }).await;
+    let first = node.create(CHAOS, r#"{"outcome":"hang"}"#, EventSet::NONE).await;
+    let waiting = node.create(HELLO, r#"{"text":"later"}"#, EventSet::NONE).await;
+    node.engine.cancel(first.id()).await.expect("writable");
+    assert_eq!(node.wait_ended(&waiting).await.status(), Status::Succeeded);
+    node.finish().await;
+}
