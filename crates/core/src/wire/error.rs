@@ -35,7 +35,10 @@ impl ErrorBody {
 
     /// 401: the token is not known.
     pub fn unknown_token() -> Self {
-        Self { title: Some("Unauthenticated"), ..Self::new(401, "You did not pass a valid authentication token") }
+        Self {
+            title: Some("Unauthenticated"),
+            ..Self::new(401, "You did not pass a valid authentication token")
+        }
     }
 
     /// 404: the path or the object is not known.
@@ -52,7 +55,32 @@ impl ErrorBody {
     /// 422: the body or the input is not what the schema asks for.
     pub fn invalid_input(invalid: InvalidInput) -> Self {
         let detail = invalid.detail();
-        Self { title: Some("Input validation failed"), invalid_fields: invalid.fields, ..Self::new(422, detail) }
+        Self {
+            title: Some("Input validation failed"),
+            invalid_fields: invalid.fields,
+            ..Self::new(422, detail)
+        }
+    }
+
+    /// 405: the path is known, and does not take this method.
+    pub fn method_not_allowed(method: &str) -> Self {
+        let method: String = method.chars().take(20).collect();
+        Self::new(405, format!("Method \"{method}\" not allowed."))
+    }
+
+    /// 413: the body is longer than `limit` bytes.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(
+            413,
+            format!(
+                "The request body is larger than {limit} bytes: pass large files by URL, or raise body_limit"
+            ),
+        )
+    }
+
+    /// 500: it is not the caller's fault, and the server's log says more under `request_id`.
+    pub fn internal(request_id: &str) -> Self {
+        Self::new(500, format!("The server failed. Its log says why, under request {request_id}"))
     }
 
     /// 503: try again after `seconds`.

@@ -2,6 +2,7 @@
 
 use crate::id::PredictionId;
 use crate::link::LinkKey;
+use crate::model::ModelName;
 
 /// Builds URLs from the server's public URL, never from what a request claims.
 #[derive(Debug, Clone)]
@@ -24,6 +25,11 @@ impl Links {
     /// Where the API begins.
     pub fn api(&self) -> String {
         format!("{}/v1", self.base)
+    }
+
+    /// Where the model can be read.
+    pub fn model(&self, name: &ModelName) -> String {
+        format!("{}/v1/models/{name}", self.base)
     }
 
     /// Where the prediction can be read.

@@ -34,7 +34,8 @@ pub fn prediction_body(prediction: &Prediction, links: &Links, mask: Mask) -> St
 /// The body of a webhook message about `event`, in the shape that the prediction's webhook asks for.
 pub fn message_body(prediction: &Prediction, event: WebhookEvent, links: &Links) -> String {
     let body = prediction_body(prediction, links, Mask::None);
-    let payload = prediction.request.webhook.as_ref().map_or(PayloadShape::Prediction, |webhook| webhook.payload);
+    let payload =
+        prediction.request.webhook.as_ref().map_or(PayloadShape::Prediction, |webhook| webhook.payload);
     match payload {
         PayloadShape::Prediction => body,
         PayloadShape::Event => envelope(prediction.request.kind, event, &body),
