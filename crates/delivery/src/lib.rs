@@ -1,3 +1,25 @@
 //! Sends webhooks. The only crate that talks to a user's URL.
+//!
+//! [`Delivery`] owns when and what: it takes lanes, one message of a lane at a time, in order, and records every attempt.
+//! [`sink`] owns how, and [`guard`] decides where to. What is owed, and when it is due, is decided in `cogwire_core` and made
+//! durable by `cogwire_store`: nothing here is true that is not in the store, so a crash at any point loses nothing.
 
+mod attempt;
+mod config;
+mod due;
+mod engine;
 pub mod guard;
+mod hold;
+mod message;
+mod metrics;
+mod record;
+mod roster;
+mod secrets;
+pub mod sink;
+
+pub use config::DeliveryConfig;
+pub use engine::{Delivery, Parts};
+pub use guard::{Allow, Blocked, Guard, Policy};
+pub use hold::{Hold, SoleHolder};
+pub use sink::http::{HttpConfig, HttpSink, SystemResolver};
+pub use sink::{Answer, Class, Sink};

@@ -15,12 +15,17 @@ use crate::delivery::ClaimedLane;
 /// No wake-up is asked for.
 const NEVER: i64 = i64::MAX;
 
+/// The part of the room that only [`LaneInbox::reserve`] gives out: one in this many. Without it, new lanes would take all
+/// the room under load, and those that wait in the store would never get any.
+const KEPT: usize = 4;
+
 /// Makes both ends. At most `capacity` lanes are in memory at once.
 pub fn channel(capacity: usize) -> (Handoff, LaneInbox) {
     // The channel has no bound of its own: whoever sends holds a place, and there are `capacity` of them.
     let (sender, lanes) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         room: Arc::new(Semaphore::new(capacity)),
+        kept: capacity / KEPT,
         wake_at: AtomicI64::new(NEVER),
         woken: Notify::new(),
     });
@@ -75,6 +80,7 @@ pub enum Arrival {
 #[derive(Debug)]
 struct Shared {
     room: Arc<Semaphore>,
+    kept: usize,
     wake_at: AtomicI64,
     woken: Notify,
 }
@@ -82,6 +88,9 @@ struct Shared {
 impl Handoff {
     /// Room for one more lane. `None` when there is none, or the sender is stopping: commit without claiming the lane then.
     pub fn try_reserve(&self) -> Option<HandoffPermit> {
+        if self.shared.room.available_permits() <= self.shared.kept {
+            return None;
+        }
         let place = self.shared.try_place()?;
         Some(HandoffPermit { sender: self.sender.clone(), place })
     }
@@ -190,6 +199,13 @@ mod tests {
         assert!(inbox.reserve(3).is_empty());
         permit.send(lane(2));
         assert!(inbox.try_recv().is_some());
+    }
+
+    #[test]
+    fn lanes_that_wait_in_the_store_always_get_some_room() {
+        let (handoff, inbox) = channel(8);
+        let permits: Vec<_> = std::iter::from_fn(|| handoff.try_reserve()).collect();
+        assert_eq!((permits.len(), inbox.reserve(8).len()), (6, 2));
     }
 
     #[test]

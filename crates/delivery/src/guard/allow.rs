@@ -21,7 +21,9 @@ pub enum Allow {
 
 /// The text was no exception.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not something that webhooks can be allowed to reach: give a network such as 10.0.0.0/8, a host name without scheme and port, `private` or `loopback`")]
+#[error(
+    "{0:?} is not something that webhooks can be allowed to reach: give a network such as 10.0.0.0/8, a host name without scheme and port, `private` or `loopback`"
+)]
 pub struct InvalidAllow(String);
 
 impl FromStr for Allow {
@@ -32,7 +34,9 @@ impl FromStr for Allow {
         match text {
             "private" => Ok(Self::Private),
             "loopback" => Ok(Self::Loopback),
-            _ => network(text).or_else(|| host(text)).ok_or_else(|| InvalidAllow(text.chars().take(80).collect())),
+            _ => network(text)
+                .or_else(|| host(text))
+                .ok_or_else(|| InvalidAllow(text.chars().take(80).collect())),
         }
     }
 }

@@ -12,7 +12,9 @@ pub enum Blocked {
     #[error("webhooks go to http and https URLs, not to {0}: URLs")]
     Scheme(String),
     /// The URL has a user name or a password.
-    #[error("the webhook URL has a user name or password, which would be stored and shown: put a token into its path or query, and verify the signature")]
+    #[error(
+        "the webhook URL has a user name or password, which would be stored and shown: put a token into its path or query, and verify the signature"
+    )]
     Credentials,
     /// The URL has no host.
     #[error("the webhook URL has no host")]
@@ -24,7 +26,9 @@ pub enum Blocked {
     #[error("{0} is {1}: webhooks never go there")]
     Never(Place, &'static str),
     /// This machine.
-    #[error("{0} is this server's own machine (loopback): to allow it, start the server with --webhook-allow loopback")]
+    #[error(
+        "{0} is this server's own machine (loopback): to allow it, start the server with --webhook-allow loopback"
+    )]
     Loopback(Place),
     /// A private range.
     #[error("{0} is a private address: to allow it, start the server with --webhook-allow {flag}, or with --webhook-allow private for every private network", flag = .0.flag())]

@@ -102,7 +102,8 @@ fn classify_v4(address: Ipv4Addr) -> Class {
 }
 
 fn classify_v6(address: Ipv6Addr) -> Class {
-    let class = V6.iter().find(|(network, _)| network.contains(&address)).map_or(RESERVED, |(_, class)| *class);
+    let class =
+        V6.iter().find(|(network, _)| network.contains(&address)).map_or(RESERVED, |(_, class)| *class);
     if class != TUNNEL {
         return class;
     }

@@ -1,0 +1,204 @@
+//! What is held, what waits, and which writes are under way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use cogwire_core::id::PredictionId;
+use cogwire_core::time::{Clock, Timestamp};
+use cogwire_store as store;
+use cogwire_store::delivery::{ClaimedLane, FinishedAttempt, LaneClaim, LaneClaims, LaneOutcome};
+use cogwire_store::handoff::{HeldLane, LaneInbox, Place};
+use tokio_util::sync::CancellationToken;
+
+use super::Parts;
+use super::alarm::Alarm;
+use super::pending::Pending;
+use crate::config::DeliveryConfig;
+use crate::due::Due;
+use crate::record::Recorder;
+use crate::roster::{Bound, Roster};
+
+/// The most lanes that are freed in one commit.
+const RELEASE_BATCH: usize = 512;
+
+/// The truth about this node's lanes; only the loop changes it.
+pub(super) struct Desk {
+    config: DeliveryConfig,
+    clock: Arc<dyn Clock>,
+    recorder: Recorder,
+    pub(super) stopping: bool,
+    /// Whether lanes are due in the store for which there is no room in memory.
+    crowded: bool,
+    pub(super) roster: Roster<Box<HeldLane>>,
+    /// Lanes that wait out a failure on this side, the longest-waiting first.
+    paused: VecDeque<(Timestamp, Box<HeldLane>)>,
+    pub(super) due: Due,
+    pub(super) alarm: Alarm,
+    pub(super) claim: Pending<Place, (Vec<Place>, store::Result<LaneClaims>)>,
+    pub(super) record: Pending<(FinishedAttempt, Place), Vec<(LaneOutcome, Place)>>,
+    pub(super) release: Pending<(PredictionId, u64), ()>,
+}
+
+impl Bound for Box<HeldLane> {
+    fn origin(&self) -> &str {
+        &self.lane.origin
+    }
+}
+
+impl Desk {
+    pub(super) fn new(config: DeliveryConfig, parts: Parts, hard: CancellationToken) -> Self {
+        let Parts { deliveries: store, clock, node, .. } = parts;
+        let recorder =
+            Recorder { store, clock: Arc::clone(&clock), node, pause: config.pause, give_up: hard };
+        let due = Due::new(config.poll_interval, clock.now());
+        Self {
+            stopping: false,
+            crowded: false,
+            roster: Roster::new(config.max_in_flight, config.per_origin),
+            paused: VecDeque::new(),
+            alarm: Alarm::new(Arc::clone(&clock), due.at()),
+            due,
+            claim: Pending::new(),
+            record: Pending::new(),
+            release: Pending::new(),
+            config,
+            clock,
+            recorder,
+        }
+    }
+
+    /// Whether nothing is held any more, after [`Desk::stop`].
+    pub(super) fn is_over(&self) -> bool {
+        self.stopping
+            && self.roster.in_flight() == 0
+            && self.claim.is_idle()
+            && self.record.is_empty()
+            && self.release.is_empty()
+    }
+
+    /// Begins nothing any more, and gives back what has not begun.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+        let paused = std::mem::take(&mut self.paused).into_iter().map(|(_, held)| held);
+        for held in self.roster.drain().into_iter().chain(paused) {
+            self.give_back(&held.lane);
+        }
+    }
+
+    /// Takes a lane that this node holds. One that cannot wait in memory goes back.
+    pub(super) fn admit(&mut self, held: Box<HeldLane>) {
+        if self.stopping {
+            return self.give_back(&held.lane);
+        }
+        if let Err(refused) = self.roster.admit(held) {
+            self.due.pause(self.clock.now());
+            self.give_back(&refused.lane);
+        }
+    }
+
+    /// Frees the lane in the store, where its messages stay due.
+    pub(super) fn give_back(&mut self, lane: &ClaimedLane) {
+        self.release.push((lane.prediction, lane.lease_no));
+    }
+
+    /// Lets a lane wait out a failure on this side.
+    pub(super) fn pause(&mut self, held: Box<HeldLane>) {
+        if self.stopping {
+            return self.give_back(&held.lane);
+        }
+        self.paused.push_back((self.clock.now() + self.config.pause, held));
+    }
+
+    /// Takes up the lanes that have waited long enough.
+    pub(super) fn resume(&mut self) {
+        while self.paused.front().is_some_and(|(at, _)| *at <= self.clock.now()) {
+            if let Some((_, held)) = self.paused.pop_front() {
+                self.admit(held);
+            }
+        }
+    }
+
+    /// Takes what a claim has found.
+    pub(super) fn claimed(&mut self, places: Vec<Place>, claims: store::Result<LaneClaims>) {
+        match claims {
+            Ok(claims) => {
+                claims.next_due.into_iter().for_each(|at| self.due.announce(at));
+                for (lane, place) in claims.lanes.into_iter().zip(places) {
+                    self.admit(Box::new(HeldLane { lane, place }));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not look for webhooks that are due");
+                self.due.pause(self.clock.now());
+            }
+        }
+    }
+
+    /// Goes on with lanes whose attempts have been recorded.
+    pub(super) fn recorded(&mut self, outcomes: Vec<(LaneOutcome, Place)>) {
+        for (outcome, place) in outcomes {
+            match outcome {
+                LaneOutcome::Continue(lane) if self.stopping => self.give_back(&lane),
+                LaneOutcome::Continue(lane) => {
+                    self.roster.admit_first(Box::new(HeldLane { lane: *lane, place }));
+                }
+                LaneOutcome::DueAt(at) => self.due.announce(at),
+                LaneOutcome::Idle | LaneOutcome::Fenced => {}
+            }
+        }
+    }
+
+    /// Begins the writes for which something waits.
+    pub(super) fn write(&mut self) {
+        let recorder = &self.recorder;
+        self.record.begin(self.config.finish_batch, |batch| record(recorder.clone(), batch));
+        self.release.begin(RELEASE_BATCH, |lanes| {
+            let recorder = recorder.clone();
+            async move { recorder.release(lanes).await }
+        });
+    }
+
+    /// Claims due lanes when it is time and there is room.
+    pub(super) fn ask(&mut self, inbox: &LaneInbox) {
+        let now = self.clock.now();
+        if self.stopping || !self.claim.is_idle() || now < self.due.at() {
+            return;
+        }
+        let places = inbox.reserve(self.config.claim_batch);
+        self.crowded = places.is_empty();
+        if self.crowded {
+            return;
+        }
+        self.due.asked(now);
+        places.into_iter().for_each(|place| self.claim.push(place));
+        let (recorder, per_origin) = (self.recorder.clone(), self.config.claim_per_origin);
+        self.claim.begin(self.config.claim_batch, |places| claim(recorder, per_origin, now, places));
+    }
+
+    /// Wakes the loop for what is due next. Whatever else it waits for wakes it by itself: so does a claim that is under way,
+    /// and so do, nearly always, the lanes that take up all the room.
+    pub(super) fn set_alarm(&mut self) {
+        let fallback = self.clock.now() + self.config.poll_interval;
+        let waits = self.stopping || self.crowded || !self.claim.is_idle();
+        let claim_at = if waits { fallback } else { self.due.at() };
+        let resume_at = self.paused.front().map(|(at, _)| *at);
+        self.alarm.set(resume_at.map_or(claim_at, |at| at.min(claim_at)));
+    }
+}
+
+async fn record(recorder: Recorder, batch: Vec<(FinishedAttempt, Place)>) -> Vec<(LaneOutcome, Place)> {
+    let (finished, places): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    recorder.finish(finished).await.into_iter().zip(places).collect()
+}
+
+async fn claim(
+    recorder: Recorder,
+    per_origin: usize,
+    now: Timestamp,
+    places: Vec<Place>,
+) -> (Vec<Place>, store::Result<LaneClaims>) {
+    let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let claim = LaneClaim { limit: bounded(places.len()), per_origin: bounded(per_origin), now };
+    let claims = recorder.store.claim_lanes(&recorder.node, claim).await;
+    (places, claims)
+}

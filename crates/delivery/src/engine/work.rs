@@ -1,0 +1,121 @@
+//! The loop: wait for one event, handle it with everything else that is already there, then act.
+
+use cogwire_store as store;
+use cogwire_store::delivery::{LaneClaims, LaneOutcome};
+use cogwire_store::handoff::{Arrival, HeldLane, LaneInbox, Place};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Parts;
+use super::desk::Desk;
+use super::steps::{Report, Steps};
+use crate::attempt::End;
+use crate::config::DeliveryConfig;
+
+/// The loop's own part: where events come from.
+pub(super) struct Work {
+    desk: Desk,
+    steps: Steps,
+    inbox: LaneInbox,
+    /// Whether anybody may still hand lanes over.
+    inbox_open: bool,
+    reports: mpsc::UnboundedReceiver<Report>,
+}
+
+enum Event {
+    Arrived(Option<Arrival>),
+    Reported(Report),
+    Claimed(Vec<Place>, store::Result<LaneClaims>),
+    Recorded(Vec<(LaneOutcome, Place)>),
+    Released,
+    Time,
+    Stop,
+}
+
+impl Work {
+    pub(super) fn new(
+        config: DeliveryConfig,
+        parts: Parts,
+        inbox: LaneInbox,
+        hard: CancellationToken,
+    ) -> Self {
+        let (steps, reports) = Steps::new(config.clone(), parts.clone(), hard.clone());
+        Self { desk: Desk::new(config, parts, hard), steps, inbox, inbox_open: true, reports }
+    }
+
+    /// Works until `soft`, and then until nothing is held any more.
+    pub(super) async fn run(mut self, soft: CancellationToken) {
+        while !self.desk.is_over() {
+            let event = self.wait(&soft).await;
+            self.handle(event);
+            self.handle_what_is_there();
+            self.act();
+        }
+        self.steps.end().await;
+    }
+
+    async fn wait(&mut self, soft: &CancellationToken) -> Event {
+        let desk = &mut self.desk;
+        tokio::select! {
+            arrival = self.inbox.recv(), if self.inbox_open => Event::Arrived(arrival),
+            Some(report) = self.reports.recv() => Event::Reported(report),
+            (places, claims) = desk.claim.done() => Event::Claimed(places, claims),
+            outcomes = desk.record.done() => Event::Recorded(outcomes),
+            () = desk.release.done() => Event::Released,
+            () = desk.alarm.rings() => Event::Time,
+            () = soft.cancelled(), if !desk.stopping => Event::Stop,
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrived(Some(Arrival::Lane(held))) => self.desk.admit(held),
+            Event::Arrived(Some(Arrival::WakeAt(at))) => self.desk.due.announce(at),
+            Event::Arrived(None) => self.inbox_open = false,
+            Event::Reported(report) => self.reported(report),
+            Event::Claimed(places, claims) => self.desk.claimed(places, claims),
+            Event::Recorded(outcomes) => self.desk.recorded(outcomes),
+            Event::Released | Event::Time => {}
+            Event::Stop => {
+                self.inbox.close();
+                self.desk.stop();
+            }
+        }
+    }
+
+    /// Both queues are bounded by what may be held in memory, so this ends.
+    fn handle_what_is_there(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.reported(report);
+        }
+        while let Some(held) = self.inbox.try_recv() {
+            self.desk.admit(Box::new(held));
+        }
+    }
+
+    fn reported(&mut self, report: Report) {
+        let Report { origin, held, end } = report;
+        let HeldLane { lane, place } = *held;
+        self.desk.roster.ended(&origin, end.health());
+        match end {
+            End::Finished(finished, _) => self.desk.record.push((*finished, place)),
+            End::TryLater => self.desk.pause(Box::new(HeldLane { lane, place })),
+            End::NotDue => {
+                lane.lane.due_at().into_iter().for_each(|at| self.desk.due.announce(at));
+                self.desk.give_back(&lane);
+            }
+            End::Dropped => self.desk.give_back(&lane),
+            End::Gone => {}
+        }
+    }
+
+    fn act(&mut self) {
+        self.desk.resume();
+        while let Some((origin, held)) = self.desk.roster.next() {
+            self.steps.begin(origin, held);
+        }
+        self.desk.write();
+        self.desk.ask(&self.inbox);
+        self.desk.set_alarm();
+    }
+}

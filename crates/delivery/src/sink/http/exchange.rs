@@ -1,0 +1,141 @@
+//! One request and its answer, on a kept or a new connection.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+
+use super::connector::Stream;
+use super::explain::Received;
+use super::failure::Failure;
+use super::pool::Sender;
+use super::target::Target;
+use super::trace::{Phase, Trace};
+use super::{Answer, Deadline, HttpSink, OutgoingRequest};
+
+/// The most bytes of an answer's head; a longer one is a protocol failure.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Everything that one attempt needs.
+pub(super) struct Exchange<'a> {
+    pub(super) sink: &'a HttpSink,
+    pub(super) target: &'a Target,
+    pub(super) deadline: Deadline,
+    pub(super) trace: &'a Trace,
+}
+
+impl Exchange<'_> {
+    /// Sends the request and reads the answer.
+    pub(super) async fn run(&self, request: OutgoingRequest<'_>) -> Result<Answer, Failure> {
+        let (response, sender) = self.send(self.request(request)).await?;
+        let received = self.receive(response, sender).await?;
+        Ok(received.explain())
+    }
+
+    fn request(&self, outgoing: OutgoingRequest<'_>) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(outgoing.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.path.clone();
+        *request.headers_mut() = outgoing.headers;
+        request.headers_mut().insert(header::HOST, self.target.host_header.clone());
+        request
+    }
+
+    /// A kept connection may turn out to be closed. The request goes to the next one only when hyper hands it back, which
+    /// means that not one byte of it was written; anything else ends the attempt, because the receiver may have seen it.
+    async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Sender), Failure> {
+        loop {
+            let (mut sender, kept) = self.connection().await?;
+            let now = self.sink.clock.now();
+            self.trace.enter(Phase::Answer, now);
+            // After a pause of the whole process the timer may not have fired yet, and the lane may be another node's.
+            if now >= self.deadline.at {
+                return Err(Failure::Timeout(Phase::Answer));
+            }
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, sender)),
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) if kept => request = unsent,
+                    _ => return Err(failed.into_error().into()),
+                },
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<(Sender, bool), Failure> {
+        match self.sink.pool.take(&self.target.origin, self.sink.clock.now()) {
+            Some(sender) => Ok((sender, true)),
+            None => Ok((self.connect().await?, false)),
+        }
+    }
+
+    async fn connect(&self) -> Result<Sender, Failure> {
+        let stream = self.sink.connector.connect(&self.target.origin, self.trace).await?;
+        let (mut sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream)).await?;
+        self.own(connection);
+        sender.ready().await?;
+        Ok(sender)
+    }
+
+    /// Runs the connection until it is closed or the sink is. Its errors are told to whoever waits for an answer.
+    fn own(&self, connection: http1::Connection<TokioIo<Stream>, Full<Bytes>>) {
+        let stop = self.sink.stop.clone();
+        self.sink.tasks.spawn(async move {
+            let _ = stop.run_until_cancelled(connection).await;
+        });
+    }
+
+    async fn receive(&self, response: Response<Incoming>, sender: Sender) -> Result<Received, Failure> {
+        let (head, body) = response.into_parts();
+        let status = head.status.as_u16();
+        self.trace.enter(Phase::Body(status), self.sink.clock.now());
+        let (quote, whole) = self.read(body, head.status.is_success()).await?;
+        if whole && !closes(&head.headers) {
+            self.keep(sender);
+        }
+        Ok(Received { status, headers: head.headers, quote, connecting: self.trace.connecting() })
+    }
+
+    /// Reads the body up to the bound; its beginning, and whether that was all of it. A body that is cut off counts as
+    /// received: nothing after the bound matters.
+    async fn read(&self, mut body: Incoming, discard: bool) -> Result<(Vec<u8>, bool), Failure> {
+        let (mut quote, mut total) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            total += data.len();
+            if !discard {
+                let room = self.sink.config.max_quote.saturating_sub(quote.len());
+                quote.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            if total > self.sink.config.max_answer {
+                return Ok((quote, false));
+            }
+        }
+        Ok((quote, true))
+    }
+
+    /// The connection is free once its own task has seen the end of the answer, which is nearly always now. An answer that
+    /// came before the request was written leaves it busy, for no longer than the attempt.
+    fn keep(&self, mut sender: Sender) {
+        let sink = self.sink;
+        if sender.is_ready() {
+            return sink.pool.put(&self.target.origin, sender, sink.clock.now());
+        }
+        let (pool, origin, clock) = (sink.pool.clone(), self.target.origin.clone(), sink.clock.clone());
+        let (stop, deadline) = (sink.stop.clone(), self.deadline.at);
+        sink.tasks.spawn(async move {
+            tokio::select! {
+                ready = sender.ready() => if ready.is_ok() { pool.put(&origin, sender, clock.now()) },
+                () = clock.sleep_until(deadline) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+}
+
+fn closes(headers: &HeaderMap) -> bool {
+    headers.get(header::CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+}
