@@ -25,7 +25,9 @@ pub enum Error {
         reason: String,
     },
     /// The database was made by a newer version of Cogwire.
-    #[error("the database has schema version {found}, and this cogwire knows versions up to {known}: run a newer cogwire, or restore the backup that was made before the upgrade")]
+    #[error(
+        "the database has schema version {found}, and this cogwire knows versions up to {known}: run a newer cogwire, or restore the backup that was made before the upgrade"
+    )]
     NewerSchema {
         /// The version of the database.
         found: i64,

@@ -24,11 +24,13 @@ mod armed {
         passes: AtomicU32,
     }
 
-    static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| parse(&std::env::var("COGWIRE_FAILPOINT").ok()?));
+    static ARMED: LazyLock<Option<Armed>> =
+        LazyLock::new(|| parse(&std::env::var("COGWIRE_FAILPOINT").ok()?));
 
     pub(super) fn reached(name: &str) {
         let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };
-        let left = armed.passes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |passes| passes.checked_sub(1));
+        let left =
+            armed.passes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |passes| passes.checked_sub(1));
         if left.is_err() {
             std::process::abort();
         }

@@ -9,6 +9,9 @@
 
 pub mod account;
 pub mod catalog;
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+pub mod contract;
 pub mod delivery;
 mod error;
 pub mod failpoint;

@@ -56,7 +56,13 @@ pub trait NodeStore: Send + Sync + 'static {
 
     /// Takes predictions and lanes from epochs whose lease ended before `now`. Predictions without a durable event and
     /// begun at most `max_runs` times wait again; the others are claimed for `node` and returned, at most `limit`.
-    async fn take_over(&self, node: &NodeEpoch, now: Timestamp, max_runs: u32, limit: u32) -> Result<TakenOver>;
+    async fn take_over(
+        &self,
+        node: &NodeEpoch,
+        now: Timestamp,
+        max_runs: u32,
+        limit: u32,
+    ) -> Result<TakenOver>;
 
     /// Whether the store answers and can write.
     async fn check(&self) -> Result<()>;

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use cogwire_core::id::{FileId, PredictionId, VersionId};
-use cogwire_core::prediction::{AccountId, Chunk, Deadline, DeadlineKind, Kind, Prediction, Request, Source, Status, Transition};
+use cogwire_core::prediction::{
+    AccountId, Chunk, Deadline, DeadlineKind, Kind, Prediction, Request, Source, Status, Transition,
+};
 use cogwire_core::time::Timestamp;
 
 use crate::delivery::ClaimedLane;

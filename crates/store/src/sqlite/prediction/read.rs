@@ -93,7 +93,7 @@ fn read_page(db: &Connection, query: &ListPredictions, sql: &str) -> Outcome<Vec
         query.created_after.map_or(i64::MIN, cogwire_core::time::Timestamp::as_micros),
         query.created_before.map_or(i64::MAX, cogwire_core::time::Timestamp::as_micros),
         query.source.map(cogwire_core::prediction::Source::as_str),
-        query.status.map(cogwire_core::prediction::Status::as_str),
+        query.status.map(Status::as_str),
         query.limit,
     ])?;
     let mut page = Vec::new();

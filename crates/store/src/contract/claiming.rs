@@ -1,0 +1,128 @@
+//! Handing out waiting predictions, and their deadlines.
+
+use std::sync::Arc;
+
+use cogwire_core::id::PredictionId;
+use cogwire_core::prediction::{Deadline, DeadlineKind, Prediction, Request};
+
+use super::Home;
+use super::fixture::{Run, World, at, id, item, new, node, request, said, succeeded, version};
+use crate::prediction::{CommitOutcome, Lease, Load, NewPrediction, Overdue};
+
+fn ids(claimed: &[crate::prediction::Claimed]) -> Vec<PredictionId> {
+    claimed.iter().map(|claimed| claimed.prediction.id()).collect()
+}
+
+/// Oldest first, at most the limit, each once.
+pub async fn the_oldest_waiting_predictions_are_claimed(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in [3, 1, 2] {
+        world.create(request(number)).await;
+    }
+    let first = world.claim(2).await;
+    assert_eq!(ids(&first), [id(1), id(2)]);
+    assert_eq!(first[0].prediction, Prediction::new(request(1)));
+    assert_eq!((first[0].run, first[0].lease.node.clone()), (1, world.node.clone()));
+    assert_eq!(ids(&world.claim(2).await), [id(3)]);
+    assert!(world.claim(2).await.is_empty());
+}
+
+/// A node gets what it can serve, in one order over all of its versions.
+pub async fn a_claim_sees_only_its_versions(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for (number, of) in [(1, 2), (2, 3), (3, 1), (4, 2)] {
+        world.create(Request { version: version(of), ..request(number) }).await;
+    }
+    let versions = [version(1), version(2), version(2), version(9)];
+    let claimed = world.store.claim(&world.node, &versions, 10, at(99)).await.expect("the claim is written");
+    assert_eq!(ids(&claimed), [id(1), id(3), id(4)]);
+    assert!(world.store.claim(&world.node, &[], 10, at(99)).await.expect("nothing to write").is_empty());
+}
+
+async fn overdue_at(world: &World, millis: i64) -> Vec<Overdue> {
+    world.store.overdue(at(millis), 10).await.expect("the deadlines are read")
+}
+
+/// The setup has its own deadline, and the caller's own limit holds when it is earlier.
+pub async fn a_claim_sets_the_deadline_of_the_setup(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    world.create(request(1)).await;
+    world.create(Request { cancel_at: Some(at(100)), ..request(2) }).await;
+    world.create(Request { cancel_at: Some(at(300)), ..request(3) }).await;
+    world.store.claim(&world.node, &[version(1)], 10, at(200)).await.expect("the claim is written");
+    assert_eq!(overdue_at(&world, 199).await, [Overdue { id: id(2), kind: DeadlineKind::CancelAfter }]);
+    let mut setup = overdue_at(&world, 200).await.split_off(1);
+    setup.sort_by_key(|overdue| overdue.id);
+    assert_eq!(setup, [1, 3].map(|number| Overdue { id: id(number), kind: DeadlineKind::Setup }));
+}
+
+const QUEUE: Deadline = Deadline { at: at_constant(900), kind: DeadlineKind::Queue };
+
+const fn at_constant(millis: i64) -> cogwire_core::time::Timestamp {
+    cogwire_core::time::Timestamp::from_micros(1_700_000_000_000_000 + millis * 1000)
+}
+
+/// It waits with a new fence, and the run is not counted.
+pub async fn a_released_prediction_waits_again(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    world.create(request(1)).await;
+    let run = Run::from(world.claim(1).await.remove(0));
+    world.store.release(id(1), &run.lease, QUEUE).await.expect("the release is written");
+    assert!(overdue_at(&world, 899).await.is_empty());
+    assert_eq!(overdue_at(&world, 900).await, [Overdue { id: id(1), kind: DeadlineKind::Queue }]);
+    let outcome = world.commit(run.commit_of(succeeded(), at(10))).await;
+    assert!(matches!(outcome, CommitOutcome::Fenced));
+    let again = world.claim(1).await.remove(0);
+    assert_eq!(again.run, 1);
+    assert!(again.lease.lease_no > run.lease.lease_no);
+}
+
+/// Only its holder gives a prediction back, and only before it has begun.
+pub async fn a_stale_or_begun_prediction_is_not_released(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    let stale = [Lease { node: node("two"), lease_no: 1 }, Lease { node: world.node.clone(), lease_no: 7 }];
+    for lease in &stale {
+        world.store.release(id(1), lease, QUEUE).await.expect("nothing happens");
+    }
+    assert!(world.claim(1).await.is_empty());
+    world.advance(&mut run, said(vec![item("x")]), at(5)).await;
+    world.store.release(id(1), &run.lease, QUEUE).await.expect("nothing happens");
+    assert!(world.claim(1).await.is_empty());
+    world.advance(&mut run, succeeded(), at(10)).await;
+}
+
+/// The earliest first, and what has ended has no deadline.
+pub async fn deadlines_come_due(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for (number, due) in [(1, 30), (2, 10), (3, 20)] {
+        let deadline = Some(Deadline { at: at(due), kind: DeadlineKind::Queue });
+        world
+            .store
+            .create(NewPrediction { deadline, ..new(request(number)) })
+            .await
+            .expect("the create is written");
+    }
+    let due = |overdue: Vec<Overdue>| overdue.into_iter().map(|overdue| overdue.id).collect::<Vec<_>>();
+    assert!(overdue_at(&world, 9).await.is_empty());
+    assert_eq!(due(overdue_at(&world, 20).await), [id(2), id(3)]);
+    assert_eq!(due(world.store.overdue(at(99), 1).await.expect("the deadlines are read")), [id(2)]);
+    let mut run = Run::from(world.claim(1).await.remove(0));
+    world.advance(&mut run, succeeded(), at(10)).await;
+    assert_eq!(due(overdue_at(&world, 99).await), [id(2), id(3)]);
+}
+
+/// What waits and what runs.
+pub async fn load_is_counted(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in 1..=3 {
+        world.create(request(number)).await;
+    }
+    let mut run = world.create_run(request(4)).await;
+    world.claim(1).await;
+    let load = world.store.load_figures().await.expect("the figures are read");
+    assert_eq!(load, Load { queued: 2, running: 2 });
+    world.advance(&mut run, succeeded(), at(10)).await;
+    let load = world.store.load_figures().await.expect("the figures are read");
+    assert_eq!(load, Load { queued: 2, running: 1 });
+}

@@ -1,0 +1,202 @@
+//! Messages and attempts: what is recorded, what is sent again.
+
+use std::sync::Arc;
+
+use cogwire_core::id::DeliveryId;
+use cogwire_core::prediction::Request;
+use cogwire_core::webhook::event::WebhookEvent::{self, Completed, Output};
+use cogwire_core::webhook::pacing::Next;
+
+use super::Home;
+use super::fixture::{
+    Run, World, account, at, claimed, final_of, finished, id, item, request_with_webhook, said, started,
+    succeeded,
+};
+use crate::delivery::{
+    Attempt, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, LaneOutcome, ListDeliveries,
+    ResendOutcome, Verdict,
+};
+
+/// A prediction that ended at `at(number)`, and the lane with its final message, held.
+async fn ended(world: &World, number: u32) -> ClaimedLane {
+    let mut run = world.create_run(request_with_webhook(number, &[Completed])).await;
+    claimed(world.advance_here(&mut run, succeeded(), at(i64::from(number))).await)
+}
+
+async fn read(world: &World, id: DeliveryId) -> (Delivery, Vec<Attempt>) {
+    world.store.delivery(id).await.expect("the message is read").expect("it is there")
+}
+
+async fn resend(world: &World, id: DeliveryId, now: i64) -> ResendOutcome {
+    world.store.resend(id, at(now)).await.expect("the resend is written or refused")
+}
+
+/// Everything about a message, before and after it was sent.
+pub async fn a_delivered_message_is_explained(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let held = ended(&world, 1).await;
+    let message = final_of(&held);
+    let (waiting, attempts) = read(&world, message).await;
+    assert_eq!((waiting.state, waiting.attempts, attempts.len()), (DeliveryState::Pending, 0, 0));
+    assert_eq!((waiting.body.clone(), waiting.next_attempt_at), (held.final_body.clone(), Some(at(1))));
+    assert_eq!(waiting.size, held.final_body.as_ref().expect("it has a body").len() as u64);
+    assert_eq!((waiting.event, waiting.url.as_str()), (Completed, held.url.as_str()));
+    assert_eq!((waiting.account.clone(), waiting.created_at), (account("acme"), at(1)));
+
+    let finished = finished(&world, &held, message, 1, Verdict::Delivered);
+    world.finish(finished.clone(), at(20)).await;
+    let (sent, attempts) = read(&world, message).await;
+    let expected =
+        Delivery { state: DeliveryState::Delivered, attempts: 1, next_attempt_at: None, ..waiting };
+    assert_eq!((sent, attempts), (expected, vec![finished.attempt]));
+    assert!(world.store.delivery(DeliveryId { seq: 9, ..message }).await.expect("it is read").is_none());
+}
+
+/// A retry remembers when the schedule began and how often it was tried.
+pub async fn a_retry_is_planned(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let held = ended(&world, 1).await;
+    let message = final_of(&held);
+    let first = finished(&world, &held, message, 1, Verdict::RetryAt(at(1000)));
+    let outcome = world.finish(first.clone(), at(20)).await;
+    assert!(matches!(outcome, LaneOutcome::DueAt(due) if due == at(1000)), "{outcome:?}");
+    let (planned, _) = read(&world, message).await;
+    assert_eq!((planned.state, planned.next_attempt_at), (DeliveryState::Pending, Some(at(1000))));
+    assert!(world.claim_lanes(at(999)).await.is_empty());
+    let again = world.claim_lane(at(1000)).await;
+    assert!(again.lease_no > held.lease_no);
+    assert_eq!(again.final_body, held.final_body);
+    let last = again.lane.last.clone().expect("it is still owed");
+    assert_eq!((last.attempts, last.tries, last.first_attempt_at), (1, 1, Some(first.attempt.started_at)));
+    world.finish(finished(&world, &again, message, 2, Verdict::Delivered), at(1010)).await;
+    let (sent, attempts) = read(&world, message).await;
+    assert_eq!((sent.state, sent.attempts, attempts.len()), (DeliveryState::Delivered, 2, 2));
+    assert_eq!(world.store.lane(id(1)).await.expect("the lane is read"), None);
+}
+
+/// Given up, kept, and owed again when somebody asks: as a manual message with a schedule of its own.
+pub async fn an_exhausted_message_can_be_sent_again(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let held = ended(&world, 1).await;
+    let message = final_of(&held);
+    let outcome = world.finish(finished(&world, &held, message, 1, Verdict::GivenUp), at(20)).await;
+    assert!(matches!(outcome, LaneOutcome::Idle), "{outcome:?}");
+    assert_eq!(read(&world, message).await.0.state, DeliveryState::Exhausted);
+    assert!(world.claim_lanes(at(9_999)).await.is_empty());
+
+    assert_eq!(resend(&world, message, 30).await, ResendOutcome::Queued);
+    assert_eq!(resend(&world, message, 31).await, ResendOutcome::AlreadyPending);
+    assert_eq!(read(&world, message).await.0.state, DeliveryState::Pending);
+    let again = world.claim_lane(at(30)).await;
+    assert!(again.lease_no > held.lease_no, "the fence goes on");
+    assert_eq!((again.final_body.clone(), again.url.clone()), (held.final_body.clone(), held.url.clone()));
+    let last = again.lane.last.clone().expect("it is owed");
+    assert_eq!((last.seq, last.attempts, last.tries, last.manual), (message.seq, 1, 0, true));
+    assert_eq!(again.lane.next(at(30)), Next::Send(Completed));
+    world.finish(finished(&world, &again, message, 2, Verdict::Delivered), at(40)).await;
+    assert_eq!(read(&world, message).await.0.state, DeliveryState::Delivered);
+    assert_eq!(resend(&world, message, 50).await, ResendOutcome::Queued, "delivered messages, too");
+}
+
+async fn run_with_all_events(world: &World) -> Run {
+    world.create_run(request_with_webhook(1, &WebhookEvent::ALL)).await
+}
+
+/// Only final messages keep their bytes.
+pub async fn what_cannot_be_sent_again(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = run_with_all_events(&world).await;
+    let held = claimed(world.advance_here(&mut run, started(at(10)), at(10)).await);
+    let message = world.begin(&held, WebhookEvent::Start, 1, at(10)).await.expect("it is wanted");
+    assert_eq!(resend(&world, message, 20).await, ResendOutcome::NotStored);
+    world.finish(finished(&world, &held, message, 1, Verdict::Delivered), at(20)).await;
+    assert_eq!(resend(&world, message, 30).await, ResendOutcome::NotStored);
+    assert_eq!(resend(&world, DeliveryId { seq: 9, ..message }, 30).await, ResendOutcome::NotFound);
+    let held = claimed(world.advance_here(&mut run, succeeded(), at(40)).await);
+    assert_eq!(resend(&world, final_of(&held), 50).await, ResendOutcome::AlreadyPending);
+}
+
+/// A sender that lost its lane has sent all the same, and the record says so; the lane is as its new holder has it.
+pub async fn a_fenced_attempt_is_recorded(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let held = ended(&world, 1).await;
+    let message = final_of(&held);
+    world.store.release_lanes(&world.node, &[(id(1), held.lease_no)]).await.expect("the release is written");
+    let new = world.claim_lane(at(10)).await;
+    for verdict in [Verdict::RetryAt(at(99)), Verdict::Delivered] {
+        let outcome = world.finish(finished(&world, &held, message, 1, verdict), at(20)).await;
+        assert!(matches!(outcome, LaneOutcome::Fenced), "{outcome:?}");
+    }
+    assert_eq!(world.store.lane(id(1)).await.expect("the lane is read"), Some(new.lane.clone()));
+    let (delivery, attempts) = read(&world, message).await;
+    assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Pending, 2));
+    assert_eq!(attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
+    let outcome = world.finish(finished(&world, &new, message, 1, Verdict::Delivered), at(30)).await;
+    assert!(matches!(outcome, LaneOutcome::Idle), "{outcome:?}");
+    assert_eq!(read(&world, message).await.1.len(), 3);
+}
+
+/// Intermediate messages have one attempt.
+pub async fn a_failed_intermediate_message_is_not_sent_again(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = run_with_all_events(&world).await;
+    let held = claimed(world.advance_here(&mut run, started(at(10)), at(10)).await);
+    let message = world.begin(&held, WebhookEvent::Start, 1, at(10)).await.expect("it is wanted");
+    assert_eq!(read(&world, message).await.0.state, DeliveryState::Sending);
+    let outcome = world.finish(finished(&world, &held, message, 1, Verdict::GivenUp), at(20)).await;
+    assert!(matches!(outcome, LaneOutcome::Idle), "{outcome:?}");
+    let (failed, attempts) = read(&world, message).await;
+    assert_eq!((failed.state, failed.attempts, attempts.len()), (DeliveryState::Failed, 1, 1));
+    assert_eq!((failed.body, failed.size, failed.body_sha256), (None, 2, [9; 32]));
+    assert!(world.claim_lanes(at(9_999)).await.is_empty());
+}
+
+/// Newest prediction first, its newest message first; one account's only.
+pub async fn messages_are_listed_newest_first(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut first = world.create_run(request_with_webhook(1, &[Output, Completed])).await;
+    let held = claimed(world.advance_here(&mut first, said(vec![item("x")]), at(10)).await);
+    let message = world.begin(&held, Output, 1, at(10)).await.expect("it is wanted");
+    world.finish(finished(&world, &held, message, 1, Verdict::Delivered), at(10)).await;
+    world.advance(&mut first, succeeded(), at(20)).await;
+    let second = ended(&world, 2).await;
+    world.finish(finished(&world, &second, final_of(&second), 1, Verdict::GivenUp), at(30)).await;
+    let other = Request { account: account("other"), ..request_with_webhook(3, &[Completed]) };
+    let mut other = world.create_run(other).await;
+    world.advance(&mut other, succeeded(), at(30)).await;
+
+    let all = ListDeliveries { account: account("acme"), state: None, before: None, limit: 10 };
+    let key = |number, seq| DeliveryId { prediction: id(number), seq };
+    let cases = [
+        (all.clone(), vec![key(2, 1), key(1, 2), key(1, 1)]),
+        (ListDeliveries { limit: 2, ..all.clone() }, vec![key(2, 1), key(1, 2)]),
+        (ListDeliveries { before: Some(key(1, 2)), ..all.clone() }, vec![key(1, 1)]),
+        (ListDeliveries { state: Some(DeliveryState::Pending), ..all.clone() }, vec![key(1, 2)]),
+        (ListDeliveries { state: Some(DeliveryState::Exhausted), ..all.clone() }, vec![key(2, 1)]),
+        (ListDeliveries { account: account("other"), ..all }, vec![key(3, 1)]),
+    ];
+    for (query, expected) in cases {
+        let page = world.store.list_deliveries(&query).await.expect("the page is read");
+        assert_eq!(page.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), expected, "{query:?}");
+    }
+}
+
+/// What waits, since when, and what was given up.
+pub async fn the_backlog_is_counted(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let backlog = async || world.store.backlog().await.expect("the backlog is read");
+    assert_eq!(backlog().await, Backlog::default());
+    let mut running = run_with_all_events(&world).await;
+    world.advance(&mut running, started(at(1)), at(1)).await;
+    assert_eq!(backlog().await, Backlog::default(), "only final messages count");
+    let given_up = ended(&world, 2).await;
+    let waiting = ended(&world, 3).await;
+    ended(&world, 4).await;
+    assert_eq!(backlog().await, Backlog { pending: 3, oldest: Some(at(2)), exhausted: 0 });
+    let attempts: Vec<FinishedAttempt> = vec![
+        finished(&world, &given_up, final_of(&given_up), 1, Verdict::GivenUp),
+        finished(&world, &waiting, final_of(&waiting), 1, Verdict::RetryAt(at(99))),
+    ];
+    world.store.finish_attempts(attempts, at(20)).await.expect("the attempts are written");
+    assert_eq!(backlog().await, Backlog { pending: 2, oldest: Some(at(3)), exhausted: 1 });
+}

@@ -1,0 +1,151 @@
+//! The suite that every implementation of [`Store`](crate::Store) must pass, written against the traits alone.
+//!
+//! A test is an async function that gets a [`Home`]. An implementation brings a `Home` of its own and lists all tests with
+//! [`contract_tests!`](crate::contract_tests), so that none is forgotten.
+
+#![expect(clippy::panic, reason = "these are tests: a broken promise ends them")]
+#![expect(clippy::missing_panics_doc, reason = "these are tests: each one says in its name what it promises")]
+
+pub mod accounts;
+pub mod catalog;
+pub mod claiming;
+pub mod committing;
+pub mod creating;
+pub mod deliveries;
+mod fixture;
+pub mod lanes;
+pub mod listing;
+pub mod random;
+pub mod retention;
+pub mod streams;
+pub mod takeover;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::Store;
+
+/// Where a store lives between being closed and opened again.
+#[async_trait]
+pub trait Home: Send + Sync + 'static {
+    /// Opens the store: empty the first time, afterwards with what it held when it was closed.
+    async fn open(&self) -> Arc<dyn Store>;
+
+    /// Closes the store that was opened last.
+    async fn close(&self);
+}
+
+/// Makes a test of every function of the suite. The argument is an expression that gives an `Arc<dyn Home>`.
+#[macro_export]
+macro_rules! contract_tests {
+    ($home:expr) => {
+        $crate::contract_tests!(@module $home, creating [
+            a_prediction_is_loaded_as_it_was_created
+            a_prediction_can_be_created_as_claimed
+            an_idempotency_key_creates_once
+            an_expired_key_is_free_again
+            a_key_belongs_to_its_account
+            an_id_that_is_taken_is_refused
+            runs_are_counted
+        ]);
+        $crate::contract_tests!(@module $home, committing [
+            a_run_goes_from_start_to_end
+            a_failure_keeps_its_error
+            a_run_that_ends_at_once_is_one_commit
+            a_stale_revision_conflicts_and_writes_nothing
+            a_stale_lease_is_fenced_and_writes_nothing
+            a_cancel_fences_the_holder
+            the_first_end_wins
+            what_is_unknown_is_fenced
+            what_is_durable_survives_a_restart
+        ]);
+        $crate::contract_tests!(@module $home, claiming [
+            the_oldest_waiting_predictions_are_claimed
+            a_claim_sees_only_its_versions
+            a_claim_sets_the_deadline_of_the_setup
+            a_released_prediction_waits_again
+            a_stale_or_begun_prediction_is_not_released
+            deadlines_come_due
+            load_is_counted
+        ]);
+        $crate::contract_tests!(@module $home, streams [
+            a_page_begins_with_the_chunk_that_holds_the_event
+            a_page_ends_at_its_limit
+            the_stream_of_an_ended_prediction_is_kept
+            the_last_words_of_a_prediction_without_a_stream_are_only_in_its_result
+        ]);
+        $crate::contract_tests!(@module $home, listing [
+            pages_go_in_both_directions
+            filters_hold
+            a_list_has_outputs_and_no_logs
+        ]);
+        $crate::contract_tests!(@module $home, retention [
+            data_is_removed_when_it_is_due
+            data_is_kept_while_a_message_is_owed
+            a_late_file_is_found
+            the_data_of_a_live_prediction_stays
+            idempotency_keys_are_forgotten
+            old_messages_are_swept_and_owed_ones_are_not
+        ]);
+        $crate::contract_tests!(@module $home, lanes [
+            without_a_webhook_there_is_no_lane
+            what_nobody_wants_makes_no_lane
+            the_final_message_is_claimed_with_its_commit
+            messages_go_in_order
+            progress_that_comes_late_stays_wanted
+            the_final_message_takes_the_place_of_progress
+            a_superseded_message_is_not_begun
+            a_lane_that_is_held_is_left_to_its_holder
+            trailing_progress_goes_out_without_a_final_message
+            an_idle_lane_remembers_its_pace
+            origins_take_turns
+            the_limit_of_an_origin_holds
+            the_next_due_lane_is_named
+            released_lanes_are_due_again
+        ]);
+        $crate::contract_tests!(@module $home, deliveries [
+            a_delivered_message_is_explained
+            a_retry_is_planned
+            an_exhausted_message_can_be_sent_again
+            what_cannot_be_sent_again
+            a_fenced_attempt_is_recorded
+            a_failed_intermediate_message_is_not_sent_again
+            messages_are_listed_newest_first
+            the_backlog_is_counted
+        ]);
+        $crate::contract_tests!(@module $home, takeover [
+            a_silent_run_waits_again
+            a_run_that_showed_life_is_lost
+            a_run_that_was_begun_too_often_is_lost
+            lost_runs_are_limited
+            lanes_are_taken_over
+            a_retired_node_is_taken_over
+            a_node_keeps_what_it_holds
+            the_store_can_be_checked
+        ]);
+        $crate::contract_tests!(@module $home, catalog [
+            the_last_version_is_the_latest
+            registering_again_updates
+            models_are_listed_in_order
+        ]);
+        $crate::contract_tests!(@module $home, accounts [
+            accounts_are_made_once
+            tokens_are_known_by_their_hash
+            one_secret_replaces_another
+            server_keys_are_kept
+        ]);
+        $crate::contract_tests!(@module $home, random [any_history_agrees_with_the_model]);
+    };
+    (@module $home:expr, $module:ident [$($test:ident)*]) => {
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    $crate::contract::$module::$test($home).await;
+                }
+            )*
+        }
+    };
+}

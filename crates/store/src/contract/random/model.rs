@@ -1,0 +1,341 @@
+//! The model: what the store should hold, kept in memory by the rules of the core alone.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::prediction::{Deadline, DeadlineKind, Event, Loss, OutputContent, Prediction};
+use cogwire_core::time::Timestamp;
+use cogwire_core::webhook::event::WebhookEvent;
+use cogwire_core::webhook::pacing::Next;
+
+use super::history::{Author, Sent, Step};
+use crate::NodeEpoch;
+use crate::contract::fixture::{World, at, commit_of, finished, new, node, request_with_webhook, version};
+use crate::delivery::{BeginIntermediate, ClaimedLane, LaneClaim, LaneOutcome};
+use crate::prediction::{Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction};
+
+/// Room for the ids and times of one case.
+const CASE_SPAN: u32 = 1_000_000;
+
+/// Runs that a prediction may begin before it is lost.
+const MAX_RUNS: u32 = 2;
+
+/// What went wrong, for the report.
+type Checked<T = ()> = Result<T, String>;
+
+/// One history and what it should have led to.
+pub(super) struct Case<'a> {
+    world: &'a World,
+    node: NodeEpoch,
+    number: u32,
+    clock: u32,
+    entries: Vec<Entry>,
+    /// Lanes that commits handed to the node and that it has not worked on.
+    handed: Vec<ClaimedLane>,
+}
+
+/// One prediction.
+struct Entry {
+    current: Prediction,
+    /// As it was one revision earlier.
+    before: Prediction,
+    holder: Option<Lease>,
+    former: Option<Lease>,
+    runs: u32,
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        self.current.status().is_terminal()
+    }
+
+    fn waits(&self) -> bool {
+        self.holder.is_none() && !self.is_over()
+    }
+
+    fn lose_holder(&mut self) {
+        self.former = self.holder.take().or(self.former.take());
+    }
+}
+
+fn same<T: PartialEq + Debug>(what: &str, stored: T, expected: T) -> Checked {
+    if stored == expected { Ok(()) } else { Err(format!("{what}: stored {stored:?}, expected {expected:?}")) }
+}
+
+/// The prediction as a reader of the store sees it: an ended one has its output as one value.
+fn as_read(prediction: &Prediction) -> Prediction {
+    let mut read = prediction.clone();
+    if read.status().is_terminal() {
+        read.content.output = read.content.output.to_json().map_or(OutputContent::None, OutputContent::Value);
+    }
+    read
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(world: &'a World, number: u32) -> Self {
+        let node = node(&format!("node-{number}-0"));
+        Self { world, node, number, clock: 0, entries: Vec::new(), handed: Vec::new() }
+    }
+
+    /// Lives through a history, ends what is left, and looks at what receivers got.
+    pub(super) async fn live(mut self, history: Vec<Step>) -> Checked {
+        self.restart().await?;
+        for step in history {
+            self.clock += 300;
+            self.take(step).await?;
+            self.check_all().await?;
+        }
+        self.end_all().await?;
+        self.check_all().await?;
+        self.check_messages().await
+    }
+
+    fn now(&self) -> Timestamp {
+        at(i64::from(self.number * CASE_SPAN + self.clock))
+    }
+
+    async fn take(&mut self, step: Step) -> Checked {
+        match step {
+            Step::Create { claimed } => self.create(claimed).await,
+            Step::Claim { limit } => self.claim(limit).await,
+            Step::Change { which, by, stale, event, deliver } => match self.pick(which) {
+                Some(index) => self.change(index, by, stale, event, deliver).await,
+                None => Ok(()),
+            },
+            Step::Release { which } => match self.pick(which) {
+                Some(index) => self.release(index).await,
+                None => Ok(()),
+            },
+            Step::Restart => self.restart().await,
+            Step::Deliver { verdict } => self.deliver(verdict).await,
+        }
+    }
+
+    fn pick(&self, which: usize) -> Option<usize> {
+        which.checked_rem(self.entries.len())
+    }
+
+    async fn create(&mut self, claimed: bool) -> Checked {
+        self.clock += 1;
+        let number = self.number * CASE_SPAN + self.clock;
+        let request = request_with_webhook(number, &WebhookEvent::ALL);
+        let prediction = Prediction::new(request.clone());
+        let claim = claimed.then(|| self.node.clone());
+        let outcome = self.world.store.create(NewPrediction { claim, ..new(request) }).await;
+        same("create", outcome.map_err(|error| error.to_string()), Ok(CreateOutcome::Created))?;
+        let holder = claimed.then(|| Lease { node: self.node.clone(), lease_no: 1 });
+        let runs = u32::from(claimed);
+        self.entries.push(Entry {
+            before: prediction.clone(),
+            current: prediction,
+            holder,
+            former: None,
+            runs,
+        });
+        Ok(())
+    }
+
+    async fn claim(&mut self, limit: u32) -> Checked {
+        let setup = self.now() + Duration::from_secs(600);
+        let claimed = self.world.store.claim(&self.node, &[version(1)], limit, setup).await;
+        let claimed = claimed.map_err(|error| error.to_string())?;
+        let waiting = self.entries.iter_mut().filter(|entry| entry.waits()).take(limit as usize);
+        let expected: Vec<&mut Entry> = waiting.collect();
+        same("claimed", claimed.len(), expected.len())?;
+        for (claimed, entry) in claimed.into_iter().zip(expected) {
+            entry.runs += 1;
+            same("claimed prediction", &claimed.prediction, &entry.current)?;
+            same("run", claimed.run, entry.runs)?;
+            same(
+                "fence grows",
+                claimed.lease.lease_no > entry.former.as_ref().map_or(0, |old| old.lease_no),
+                true,
+            )?;
+            entry.holder = Some(claimed.lease);
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &mut self,
+        index: usize,
+        by: Author,
+        stale: bool,
+        event: Event,
+        deliver: bool,
+    ) -> Checked {
+        let now = self.now();
+        let entry = &mut self.entries[index];
+        let lease = match by {
+            Author::Holder => entry.holder.clone(),
+            Author::FormerHolder => entry.former.clone(),
+            Author::Anyone => None,
+        };
+        let guard = lease.clone().map_or(Guard::Anyone, Guard::Holder);
+        let from = if stale { &entry.before } else { &entry.current };
+        if from.status().is_terminal() {
+            return Ok(());
+        }
+        let deliver_here = deliver.then(|| self.node.clone());
+        let commit = Commit { deliver_here, ..commit_of(from, event, guard, now) };
+        let fenced = entry.is_over() || (lease.is_some() && lease != entry.holder);
+        let conflict = from.revision != entry.current.revision;
+        let transition = commit.transition.clone();
+        match self.world.store.commit(commit).await.map_err(|error| error.to_string())? {
+            CommitOutcome::Fenced => same("fenced", true, fenced),
+            CommitOutcome::Conflict => same("conflict", true, conflict && !fenced),
+            CommitOutcome::Committed(effect) => {
+                same("committed", true, !conflict && !fenced)?;
+                entry.before = entry.current.clone();
+                entry.current.absorb(transition);
+                if entry.is_over() {
+                    entry.lose_holder();
+                }
+                if let LaneEffect::Claimed(held) = effect {
+                    self.handed.push(*held);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn release(&mut self, index: usize) -> Checked {
+        let deadline = Deadline { at: self.now() + Duration::from_secs(600), kind: DeadlineKind::Queue };
+        let entry = &mut self.entries[index];
+        let Some(lease) = entry.holder.clone() else { return Ok(()) };
+        let released = self.world.store.release(entry.current.id(), &lease, deadline).await;
+        released.map_err(|error| error.to_string())?;
+        if entry.current.revision == 0 {
+            entry.runs -= 1;
+            entry.lose_holder();
+        }
+        Ok(())
+    }
+
+    /// The node is gone with everything that it had in memory.
+    async fn restart(&mut self) -> Checked {
+        self.clock += 1;
+        self.node = node(&format!("node-{}-{}", self.number, self.clock));
+        self.handed.clear();
+        let now = self.now();
+        self.world.register(&self.node, now).await;
+        let taken = self.world.store.take_over(&self.node, now, MAX_RUNS, 1000).await;
+        let taken = taken.map_err(|error| error.to_string())?;
+        let (silent, lost): (Vec<usize>, Vec<usize>) =
+            (0..self.entries.len()).filter(|index| self.entries[*index].holder.is_some()).partition(
+                |index| self.entries[*index].current.revision == 0 && self.entries[*index].runs <= MAX_RUNS,
+            );
+        same("requeued", taken.requeued, silent.len() as u64)?;
+        let mut stored: Vec<PredictionId> = taken.lost.iter().map(|lost| lost.id).collect();
+        stored.sort_unstable();
+        same("lost", stored, lost.iter().map(|index| self.entries[*index].current.id()).collect())?;
+        for index in silent.into_iter().chain(lost.iter().copied()) {
+            self.entries[index].lose_holder();
+        }
+        for index in lost {
+            self.change(index, Author::Anyone, false, Event::Lost(Loss::Interrupted), false).await?;
+        }
+        Ok(())
+    }
+
+    async fn deliver(&mut self, sent: Sent) -> Checked {
+        let claim = LaneClaim { limit: 1000, per_origin: 1000, now: self.now() };
+        let claims =
+            self.world.store.claim_lanes(&self.node, claim).await.map_err(|error| error.to_string())?;
+        let mut held = std::mem::take(&mut self.handed);
+        held.extend(claims.lanes);
+        for lane in held {
+            if let Some(lane) = self.work_on(lane, sent).await? {
+                self.handed.push(lane);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the next message of a lane; gives the lane back when the node still holds it.
+    async fn work_on(&self, held: ClaimedLane, sent: Sent) -> Checked<Option<ClaimedLane>> {
+        let now = self.now();
+        let Next::Send(event) = held.lane.next(now) else { return Err(format!("{held:?} is not due")) };
+        let Some(verdict) = sent.verdict(now) else { return self.give_back(held).await };
+        let Some(message) = self.begin(&held, event).await? else { return Ok(None) };
+        let number = held.lane.last.as_ref().map_or(0, |last| last.attempts) + 1;
+        let attempt = finished(self.world, &held, message, number, verdict);
+        let attempt = crate::delivery::FinishedAttempt { node: self.node.clone(), ..attempt };
+        let outcomes = self.world.store.finish_attempts(vec![attempt], now).await;
+        match outcomes.map_err(|error| error.to_string())?.pop() {
+            Some(LaneOutcome::Continue(held)) => Ok(Some(*held)),
+            Some(LaneOutcome::DueAt(_) | LaneOutcome::Idle) => Ok(None),
+            other => Err(format!("the node holds the lane, and it was {other:?}")),
+        }
+    }
+
+    async fn give_back(&self, held: ClaimedLane) -> Checked<Option<ClaimedLane>> {
+        let lanes = [(held.prediction, held.lease_no)];
+        let released = self.world.store.release_lanes(&self.node, &lanes).await;
+        released.map(|()| None).map_err(|error| error.to_string())
+    }
+
+    /// The message to send; `None` when the final one took its place.
+    async fn begin(&self, held: &ClaimedLane, event: WebhookEvent) -> Checked<Option<DeliveryId>> {
+        if let (WebhookEvent::Completed, Some(last)) = (event, &held.lane.last) {
+            return Ok(Some(DeliveryId { prediction: held.prediction, seq: last.seq }));
+        }
+        let now = self.now();
+        let shown = self.world.load(held.prediction).await;
+        let seq = held.lane.clone().begin_intermediate(event, now);
+        let begin = BeginIntermediate {
+            prediction: held.prediction,
+            lease_no: held.lease_no,
+            node: self.node.clone(),
+            seq,
+            event,
+            revision: shown.revision,
+            body_sha256: [9; 32],
+            size: 2,
+            now,
+        };
+        let begun = self.world.store.begin_intermediate(begin).await.map_err(|error| error.to_string())?;
+        Ok(begun.then_some(DeliveryId { prediction: held.prediction, seq }))
+    }
+
+    async fn check_all(&self) -> Checked {
+        for entry in &self.entries {
+            same("prediction", self.world.load(entry.current.id()).await, as_read(&entry.current))?;
+        }
+        Ok(())
+    }
+
+    async fn end_all(&mut self) -> Checked {
+        for index in 0..self.entries.len() {
+            self.change(index, Author::Anyone, false, Event::CancelRequested, false).await?;
+        }
+        for _ in 0..4 {
+            self.clock += 1000;
+            self.deliver(Sent::Delivered).await?;
+        }
+        same("lanes that are left", self.handed.len(), 0)
+    }
+
+    /// `start` first if at all, `completed` last, and no number missing.
+    async fn check_messages(&self) -> Checked {
+        for entry in &self.entries {
+            let id = entry.current.id();
+            let sent = self.world.store.deliveries(id).await.map_err(|error| error.to_string())?;
+            let numbers: Vec<u32> = sent.iter().map(|delivery| delivery.id.seq).collect();
+            same("numbers", numbers, (1..=sent.len() as u32).collect())?;
+            let mut events: Vec<WebhookEvent> = sent.iter().map(|delivery| delivery.event).collect();
+            same("the last message", events.pop(), Some(WebhookEvent::Completed))?;
+            same("one end", events.contains(&WebhookEvent::Completed), false)?;
+            let begun = entry.current.state.started_at().is_some();
+            same("a start", events.first() == Some(&WebhookEvent::Start), begun)?;
+            same("one start", events.iter().skip(1).any(|event| *event == WebhookEvent::Start), false)?;
+            same(
+                "nothing is owed",
+                self.world.store.lane(id).await.map_err(|error| error.to_string())?,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Forgetting what is due to be forgotten, and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::id::FileId;
+use cogwire_core::json::Json;
+use cogwire_core::prediction::{Content, OutputContent};
+use cogwire_core::webhook::event::WebhookEvent;
+
+use super::Home;
+use super::fixture::{
+    World, at, claimed, final_of, finished, id, item, log, new, request, request_with_webhook, said,
+    succeeded,
+};
+use crate::delivery::{DeliveryState, Verdict};
+use crate::prediction::{CreateOutcome, ExpiredData, FileRow, Idempotency, NewPrediction};
+
+const HOUR: i64 = 3_600_000;
+
+fn file(number: u128, prediction: u32) -> FileRow {
+    FileRow {
+        id: FileId::new(at(1), number),
+        prediction: id(prediction),
+        name: "out.png".to_owned(),
+        size: 7,
+        created_at: at(5),
+    }
+}
+
+async fn expired(world: &World, millis: i64) -> Vec<ExpiredData> {
+    world.store.expired_data(at(millis), 10).await.expect("what is due is read")
+}
+
+/// Input, output, logs, events and files go; what it was and how it ended stays.
+pub async fn data_is_removed_when_it_is_due(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    for number in [2, 1] {
+        world.store.add_file(file(number, 1)).await.expect("the file is written");
+    }
+    world.advance(&mut run, said(vec![log("l"), item("x")]), at(10)).await;
+    assert!(expired(&world, 2 * HOUR).await.is_empty(), "it has not ended");
+    world.advance(&mut run, succeeded(), at(20)).await;
+    assert!(expired(&world, HOUR + 19).await.is_empty(), "it is not due");
+    let files = vec![file(1, 1).id, file(2, 1).id];
+    assert_eq!(expired(&world, HOUR + 20).await, [ExpiredData { id: id(1), files }]);
+
+    let before = world.load(id(1)).await;
+    world.store.remove_data(&[id(1)]).await.expect("the removal is written");
+    let after = world.load(id(1)).await;
+    assert_eq!((after.request.input.clone(), after.data_removed), (Json::object(), true));
+    let metrics = before.content.metrics.clone();
+    assert_eq!(after.content, Content { logs: String::new(), output: OutputContent::None, metrics });
+    assert_eq!((after.state, after.revision), (before.state, before.revision));
+    let page = world.store.stream_from(id(1), 0, 10).await.expect("the stream is read").expect("it is there");
+    assert!(page.chunks.is_empty());
+    assert!(expired(&world, 9 * HOUR).await.is_empty(), "once is enough");
+}
+
+/// A receiver that has not answered yet may still need what the message points to.
+pub async fn data_is_kept_while_a_message_is_owed(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request_with_webhook(1, &[WebhookEvent::Completed])).await;
+    let held = claimed(world.advance_here(&mut run, succeeded(), at(10)).await);
+    assert!(expired(&world, 9 * HOUR).await.is_empty());
+    let delivered = finished(&world, &held, final_of(&held), 1, Verdict::Delivered);
+    world.finish(delivered, at(20)).await;
+    assert_eq!(expired(&world, 9 * HOUR).await.len(), 1);
+}
+
+/// A file whose row comes after the removal is found by the next one.
+pub async fn a_late_file_is_found(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    world.advance(&mut run, succeeded(), at(10)).await;
+    world.store.remove_data(&[id(1)]).await.expect("the removal is written");
+    world.store.add_file(file(1, 1)).await.expect("the file is written");
+    assert_eq!(expired(&world, HOUR).await, [ExpiredData { id: id(1), files: vec![file(1, 1).id] }]);
+    world.store.remove_data(&[id(1)]).await.expect("the removal is written");
+    assert!(expired(&world, HOUR).await.is_empty());
+}
+
+/// Nothing is taken from a prediction that runs.
+pub async fn the_data_of_a_live_prediction_stays(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    world.advance(&mut run, said(vec![item("x")]), at(10)).await;
+    world.store.remove_data(&[id(1), id(2)]).await.expect("nothing happens");
+    assert_eq!(world.load(id(1)).await, run.prediction);
+}
+
+/// Keys go when they have expired, a few at a time.
+pub async fn idempotency_keys_are_forgotten(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in 1..=3 {
+        let expires_at = at(i64::from(number) * 100);
+        let idempotency =
+            Some(Idempotency { key: format!("k{number}"), request_sha256: [1; 32], expires_at });
+        let created = world.store.create(NewPrediction { idempotency, ..new(request(number)) }).await;
+        assert_eq!(created.expect("the create is written"), CreateOutcome::Created);
+    }
+    let forget = |millis, limit| world.store.forget_idempotency_keys(at(millis), limit);
+    assert_eq!(forget(99, 10).await.expect("nothing is due"), 0);
+    assert_eq!(forget(200, 1).await.expect("one is forgotten"), 1);
+    assert_eq!(forget(200, 10).await.expect("one is forgotten"), 1);
+    assert_eq!(forget(200, 10).await.expect("the third is not due"), 0);
+}
+
+/// Old messages go with their attempts, unless they are still owed.
+pub async fn old_messages_are_swept_and_owed_ones_are_not(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut ids = Vec::new();
+    for (number, verdict) in
+        [(1, Verdict::Delivered), (2, Verdict::GivenUp), (3, Verdict::RetryAt(at(9 * HOUR)))]
+    {
+        let mut run = world.create_run(request_with_webhook(number, &[WebhookEvent::Completed])).await;
+        let held = claimed(world.advance_here(&mut run, succeeded(), at(10)).await);
+        ids.push(final_of(&held));
+        world.finish(finished(&world, &held, final_of(&held), 1, verdict), at(20)).await;
+    }
+    let sweep = |cutoff, limit| world.store.sweep_deliveries(cutoff, limit);
+    assert_eq!(sweep(at(10), 10).await.expect("nothing is older"), 0);
+    let after = at(10) + Duration::from_micros(1);
+    assert_eq!(sweep(after, 1).await.expect("the sweep is written"), 1);
+    assert_eq!(sweep(after, 10).await.expect("the sweep is written"), 1);
+    assert_eq!(sweep(after, 10).await.expect("the third is owed"), 0);
+    for swept in &ids[..2] {
+        assert!(world.store.delivery(*swept).await.expect("the message is read").is_none());
+    }
+    let (kept, attempts) =
+        world.store.delivery(ids[2]).await.expect("the message is read").expect("it is there");
+    assert_eq!((kept.state, attempts.len()), (DeliveryState::Pending, 1));
+}

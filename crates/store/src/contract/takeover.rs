@@ -1,0 +1,157 @@
+//! What becomes of the work of nodes that are gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::prediction::{DeadlineKind, Request};
+use cogwire_core::time::Timestamp;
+use cogwire_core::webhook::event::WebhookEvent;
+
+use super::Home;
+use super::fixture::{
+    World, at, claimed, final_of, finished, id, item, log, node, request, request_with_webhook, said,
+    succeeded,
+};
+use crate::delivery::{DeliveryState, LaneOutcome, Verdict};
+use crate::node::{LostRun, TakenOver};
+use crate::prediction::{CommitOutcome, Overdue};
+
+const MAX_RUNS: u32 = 2;
+
+/// The time when the second node begins: the first one's lease is over.
+fn later() -> Timestamp {
+    at(120_000)
+}
+
+/// A second node begins after the first one is gone.
+async fn succeed_to(world: &mut World) {
+    world.node = node("two");
+    let node = world.node.clone();
+    world.register(&node, later()).await;
+}
+
+async fn take_over(world: &World) -> TakenOver {
+    world.store.take_over(&world.node, later(), MAX_RUNS, 10).await.expect("the take-over is written")
+}
+
+/// Nothing of it is durable, so it can be run again; the old holder cannot go on.
+pub async fn a_silent_run_waits_again(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    let old = world.create_run(request(1)).await;
+    world.create_run(Request { cancel_at: Some(at(200_000)), ..request(2) }).await;
+    succeed_to(&mut world).await;
+    assert_eq!(take_over(&world).await, TakenOver { requeued: 2, ..TakenOver::default() });
+    assert_eq!(take_over(&world).await, TakenOver::default(), "once is enough");
+    let outcome = world.commit(old.commit_of(succeeded(), at(121_000))).await;
+    assert!(matches!(outcome, CommitOutcome::Fenced));
+    let overdue = world.store.overdue(at(200_000), 10).await.expect("the deadlines are read");
+    assert_eq!(
+        overdue,
+        [Overdue { id: id(2), kind: DeadlineKind::CancelAfter }],
+        "its setup is over, its limit is not"
+    );
+    let again = world.claim(1).await.remove(0);
+    assert_eq!((again.prediction.id(), again.run), (id(1), 2));
+}
+
+/// Somebody may have seen what it said, so it is not run again.
+pub async fn a_run_that_showed_life_is_lost(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    world.advance(&mut run, said(vec![log("l")]), at(10)).await;
+    succeed_to(&mut world).await;
+    let lost = vec![LostRun { id: id(1), runs: 1, showed_life: true }];
+    assert_eq!(take_over(&world).await, TakenOver { lost, ..TakenOver::default() });
+    let outcome = world.commit(run.commit_of(succeeded(), at(121_000))).await;
+    assert!(matches!(outcome, CommitOutcome::Fenced));
+    assert!(world.claim(1).await.is_empty());
+    assert_eq!(take_over(&world).await, TakenOver::default(), "it is the new node's to end");
+}
+
+/// A prediction that brings every server down is not run for ever.
+pub async fn a_run_that_was_begun_too_often_is_lost(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    world.create_run(request(1)).await;
+    for (run, name) in [(1, "two"), (2, "three"), (3, "four")] {
+        world.node = node(name);
+        let node = world.node.clone();
+        world.register(&node, later()).await;
+        let taken = take_over(&world).await;
+        if run <= MAX_RUNS {
+            assert_eq!((taken.requeued, world.claim(1).await[0].run), (1, run + 1));
+        } else {
+            assert_eq!(taken.lost, [LostRun { id: id(1), runs: run, showed_life: false }]);
+        }
+    }
+}
+
+/// Lost runs come a few at a time; none is forgotten and none comes twice.
+pub async fn lost_runs_are_limited(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    for number in 1..=5 {
+        let mut run = world.create_run(request(number)).await;
+        world.advance(&mut run, said(vec![item("x")]), at(10)).await;
+    }
+    succeed_to(&mut world).await;
+    let mut all = Vec::new();
+    for expected in [2, 2, 1, 0] {
+        let taken = world.store.take_over(&world.node, later(), MAX_RUNS, 2).await.expect("it is written");
+        assert_eq!(taken.lost.len(), expected);
+        all.extend(taken.lost.into_iter().map(|lost| lost.id));
+    }
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3, 4, 5].map(id));
+}
+
+/// Final messages are sent again; the one that was under way is not, for nobody knows whether it arrived.
+pub async fn lanes_are_taken_over(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    let mut first = world.create_run(request_with_webhook(1, &[WebhookEvent::Completed])).await;
+    let final_lane = claimed(world.advance_here(&mut first, succeeded(), at(10)).await);
+    let mut second = world.create_run(request_with_webhook(2, &[WebhookEvent::Output])).await;
+    let progress_lane = claimed(world.advance_here(&mut second, said(vec![item("x")]), at(10)).await);
+    let message = world.begin(&progress_lane, WebhookEvent::Output, 1, at(10)).await.expect("it is wanted");
+    let old = finished(&world, &final_lane, final_of(&final_lane), 1, Verdict::Delivered);
+    succeed_to(&mut world).await;
+    let taken = take_over(&world).await;
+    assert_eq!((taken.lanes, taken.lost.len()), (2, 1));
+    let again = world.claim_lane(later()).await;
+    assert_eq!((again.prediction, again.final_body.clone()), (id(1), final_lane.final_body));
+    let (interrupted, _) = world.store.delivery(message).await.expect("it is read").expect("it is there");
+    assert_eq!(interrupted.state, DeliveryState::Interrupted);
+    let outcome = world.finish(old, later()).await;
+    assert!(matches!(outcome, LaneOutcome::Fenced), "{outcome:?}");
+}
+
+/// An orderly stop needs no waiting.
+pub async fn a_retired_node_is_taken_over(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    world.create_run(request(1)).await;
+    world.store.retire_node(&world.node).await.expect("the node is retired");
+    assert!(!world.store.renew_node(&world.node, later()).await.expect("the answer is no"));
+    world.node = node("two");
+    let node = world.node.clone();
+    world.register(&node, at(10)).await;
+    let taken = world.store.take_over(&world.node, at(10), MAX_RUNS, 10).await.expect("it is written");
+    assert_eq!(taken.requeued, 1);
+}
+
+/// A node that is alive keeps its work, and never takes it from itself.
+pub async fn a_node_keeps_what_it_holds(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request_with_webhook(1, &[WebhookEvent::Output])).await;
+    let held = claimed(world.advance_here(&mut run, said(vec![item("x")]), at(10)).await);
+    assert!(world.store.renew_node(&world.node, later()).await.expect("it is renewed"));
+    for now in [at(10), later() + Duration::from_secs(1)] {
+        let taken = world.store.take_over(&world.node, now, MAX_RUNS, 10).await.expect("it is written");
+        assert_eq!(taken, TakenOver::default());
+    }
+    assert!(world.begin(&held, WebhookEvent::Output, 1, at(20)).await.is_some());
+    world.advance(&mut run, succeeded(), at(30)).await;
+}
+
+/// A store that works says so.
+pub async fn the_store_can_be_checked(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    world.store.check().await.expect("it works");
+}
