@@ -69,12 +69,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Does the background work until `hard`, or until `soft` and the end of the last run; then leaves the store. What
-    /// still runs at a hard stop is taken over by the next start.
-    ///
-    /// # Errors
-    /// When the node cannot be retired in the store: its work is then taken over when its lease ends.
-    pub async fn run(&self, soft: CancellationToken, hard: CancellationToken) -> store::Result<()> {
+    /// Does the background work until `hard`, or until `soft` and the end of the last run. What still runs at a hard stop is
+    /// taken over by the next start.
+    pub async fn run_until_idle(&self, soft: CancellationToken, hard: CancellationToken) {
         let shared = &self.0;
         let stop_background = CancellationToken::new();
         shared.spawn_background(&stop_background);
@@ -91,7 +88,14 @@ impl Engine {
         stop_background.cancel();
         shared.tracker.close();
         shared.tracker.wait().await;
-        shared.store.retire_node(&shared.node).await
+    }
+
+    /// Leaves the store, as the last act: what this node holds can be taken over at once.
+    ///
+    /// # Errors
+    /// When the store refuses: the work is then taken over when the lease ends.
+    pub async fn leave(&self) -> store::Result<()> {
+        self.0.store.retire_node(&self.0.node).await
     }
 }
 

@@ -79,7 +79,7 @@ impl Node {
         let stop = CancellationToken::new();
         let (running, token) = (engine.clone(), stop.clone());
         #[expect(clippy::disallowed_methods, reason = "the test awaits it in `finish`")]
-        let work = tokio::spawn(async move { running.run(token.clone(), token).await.expect("it retires") });
+        let work = tokio::spawn(async move { running.run_until_idle(token.clone(), token).await });
         Self { engine, inbox, stop, work, store, _dir: dir }
     }
 
@@ -100,6 +100,7 @@ impl Node {
     async fn finish(self) {
         self.stop.cancel();
         self.work.await.expect("no panic");
+        self.engine.leave().await.expect("it retires");
         self.store.close().await;
     }
 }
