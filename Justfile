@@ -1,0 +1,33 @@
+# Short names for the commands of this repository. `just` lists them.
+
+default:
+    @just --list
+
+# Everything that a change has to pass.
+test *PARTS:
+    ./scripts/test {{ PARTS }}
+
+# The tests of one crate: just crate engine
+crate NAME *FILTER:
+    cargo nextest run -p cogwire-{{ NAME }} {{ FILTER }}
+
+# Formatting and lints.
+lint:
+    cargo fmt --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# A server with the scripted models that the client tests use.
+serve *ARGS:
+    cargo run -- serve --scripts clients/scripts.toml {{ ARGS }}
+
+# The tour: a server, a receiver and predictions, on your screen.
+demo:
+    cargo run --release -- demo
+
+# Licences, sources and banned crates.
+deny:
+    cargo deny check bans licenses sources
+
+# The figures of the README, measured here and now.
+bench *ARGS:
+    ./bench/run {{ ARGS }}

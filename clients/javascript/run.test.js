@@ -1,0 +1,90 @@
+// `replicate.run`: inputs, outputs and files.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { REPOSITORY, startServer } from "./server.js";
+
+const HELLO_WORLD = "replicate/hello-world:9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
+
+let server;
+let replicate;
+let pixel;
+
+before(async () => {
+  server = await startServer();
+  replicate = server.client();
+  pixel = await readFile(join(REPOSITORY, "clients", "files", "pixel.png"));
+});
+after(() => server?.stop());
+
+test("runs a model by name", async () => {
+  assert.equal(await replicate.run("acme/greeter", { input: { name: "Alice" } }), "Hello, Alice!");
+});
+
+test("runs the example of Replicate's documentation", async () => {
+  assert.equal(await replicate.run(HELLO_WORLD, { input: { text: "Alice" } }), "hello Alice");
+});
+
+for (const wait of [{ mode: "block" }, { mode: "block", timeout: 5 }, { mode: "poll", interval: 50 }]) {
+  test(`runs with ${JSON.stringify(wait)}`, async () => {
+    const input = { name: "Bob", punctuation: "." };
+    assert.equal(await replicate.run("acme/greeter", { input, wait }), "Hello, Bob.");
+  });
+}
+
+test("tells the progress", async () => {
+  const statuses = [];
+  const tell = (prediction) => statuses.push(prediction.status);
+  const output = await replicate.run("acme/poet", { input: {}, wait: { mode: "poll", interval: 20 } }, tell);
+  assert.equal(output.join(""), "line 1\nline 2\nline 3\n äöü 🙂\n\nthe end");
+  assert.equal(statuses.at(-1), "succeeded");
+  assert.ok(["starting", "processing"].includes(statuses[0]), statuses[0]);
+});
+
+test("gives back any JSON", async () => {
+  const value = { text: 'ä\u2028"\\/', list: [1, 2.5, 1e21, null, true], nested: { b: {}, a: [] } };
+  assert.deepEqual(await replicate.run("acme/echo", { input: { value } }), value);
+});
+
+test("throws the error of a failed model", async () => {
+  const run = replicate.run("acme/broken", { input: { reason: "rain" } });
+  await assert.rejects(run, { message: "Prediction failed: out of luck: rain" });
+});
+
+test("throws what is wrong with the input", async () => {
+  const run = replicate.run("acme/greeter", { input: { punctuation: "?" } });
+  await assert.rejects(run, (error) => {
+    assert.equal(error.response.status, 422);
+    assert.match(error.message, /Input validation failed/);
+    assert.match(error.message, /name is required/);
+    return true;
+  });
+});
+
+test("reads an output file", async () => {
+  const output = await replicate.run("acme/painter", { input: {} });
+  assert.match(String(output.url()), /^data:image\/png;base64,/);
+  const bytes = Buffer.from(await (await output.blob()).arrayBuffer());
+  assert.deepEqual(bytes, pixel);
+});
+
+test("hands over a file as a data URL", async () => {
+  const image = `data:image/png;base64,${pixel.toString("base64")}`;
+  const output = await replicate.run("acme/viewer", { input: { image } });
+  assert.equal(Number(output.letters), image.length);
+});
+
+test("uploads a file", async () => {
+  const output = await replicate.run("acme/viewer", { input: { image: pixel } });
+  assert.ok(Number(output.letters) > 0);
+  const { body } = await server.http("/files");
+  assert.ok(body.results.length > 0, "the client uploaded the file first");
+});
+
+test("an unknown version is named as Replicate names it", async () => {
+  const run = replicate.run(`acme/greeter:${"0".repeat(64)}`, { input: {} });
+  await assert.rejects(run, /422 .*Invalid version or not permitted/s);
+});
