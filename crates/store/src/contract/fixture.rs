@@ -24,33 +24,33 @@ use crate::prediction::{
 use crate::{NodeEpoch, Store};
 
 /// The suite's time zero, plus this many milliseconds.
-pub(super) fn at(millis: i64) -> Timestamp {
+pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + millis * 1000)
 }
 
 /// The `number`-th prediction's id; later numbers are later ids.
-pub(super) fn id(number: u32) -> PredictionId {
+pub(crate) fn id(number: u32) -> PredictionId {
     PredictionId::new(at(i64::from(number)), u128::from(number))
 }
 
-pub(super) fn node(name: &str) -> NodeEpoch {
+pub(crate) fn node(name: &str) -> NodeEpoch {
     NodeEpoch(name.into())
 }
 
-pub(super) fn account(name: &str) -> AccountId {
+pub(crate) fn account(name: &str) -> AccountId {
     AccountId(name.into())
 }
 
-pub(super) fn version(number: u8) -> VersionId {
+pub(crate) fn version(number: u8) -> VersionId {
     format!("{number:02x}").repeat(32).parse().expect("64 hexadecimal digits")
 }
 
-pub(super) fn links() -> Links {
+pub(crate) fn links() -> Links {
     Links::new("http://localhost:8787", LinkKey::new([7; 32]))
 }
 
 /// A request made at `at(number)`, without a webhook.
-pub(super) fn request(number: u32) -> Request {
+pub(crate) fn request(number: u32) -> Request {
     Request {
         id: id(number),
         account: account("acme"),
@@ -67,11 +67,11 @@ pub(super) fn request(number: u32) -> Request {
 }
 
 /// The same, with a webhook for these events.
-pub(super) fn request_with_webhook(number: u32, events: &[WebhookEvent]) -> Request {
+pub(crate) fn request_with_webhook(number: u32, events: &[WebhookEvent]) -> Request {
     Request { webhook: Some(webhook("http://localhost:3000", events)), ..request(number) }
 }
 
-pub(super) fn webhook(origin: &str, events: &[WebhookEvent]) -> Webhook {
+pub(crate) fn webhook(origin: &str, events: &[WebhookEvent]) -> Webhook {
     let events: EventSet = events.iter().copied().collect();
     let url = format!("{origin}/hook");
     Webhook {
@@ -84,37 +84,37 @@ pub(super) fn webhook(origin: &str, events: &[WebhookEvent]) -> Webhook {
 }
 
 /// The request as something to create that waits in the queue.
-pub(super) fn new(request: Request) -> NewPrediction {
+pub(crate) fn new(request: Request) -> NewPrediction {
     let deadline =
         Some(Deadline { at: request.created_at + Limits::default().queue, kind: DeadlineKind::Queue });
     NewPrediction { request, claim: None, deadline, idempotency: None }
 }
 
 /// What a model says in one report.
-pub(super) fn said(events: Vec<ChunkEvent>) -> Event {
+pub(crate) fn said(events: Vec<ChunkEvent>) -> Event {
     Event::Ran(Report { events, ..Report::default() })
 }
 
-pub(super) fn log(text: &str) -> ChunkEvent {
+pub(crate) fn log(text: &str) -> ChunkEvent {
     ChunkEvent::Log(text.to_owned())
 }
 
-pub(super) fn item(text: &str) -> ChunkEvent {
+pub(crate) fn item(text: &str) -> ChunkEvent {
     ChunkEvent::Item(Json::string(text))
 }
 
 /// The model begins.
-pub(super) fn started(now: Timestamp) -> Event {
+pub(crate) fn started(now: Timestamp) -> Event {
     Event::Ran(Report { started_at: Some(now), ..Report::default() })
 }
 
 /// The model ends well.
-pub(super) fn succeeded() -> Event {
+pub(crate) fn succeeded() -> Event {
     Event::Ran(Report { end: Some(RunEnd::Succeeded), ..Report::default() })
 }
 
 /// What `event` does to `prediction`, ready to be committed by anybody.
-pub(super) fn commit_of(prediction: &Prediction, event: Event, guard: Guard, now: Timestamp) -> Commit {
+pub(crate) fn commit_of(prediction: &Prediction, event: Event, guard: Guard, now: Timestamp) -> Commit {
     let transition = prediction.apply(event, now, &links()).expect("the event is allowed");
     let ended = transition.next().status().is_terminal();
     Commit {
@@ -130,17 +130,17 @@ pub(super) fn commit_of(prediction: &Prediction, event: Event, guard: Guard, now
 
 /// A prediction that is run, as its holder knows it.
 #[derive(Clone)]
-pub(super) struct Run {
-    pub(super) prediction: Prediction,
-    pub(super) lease: Lease,
+pub(crate) struct Run {
+    pub(crate) prediction: Prediction,
+    pub(crate) lease: Lease,
 }
 
 impl Run {
-    pub(super) fn id(&self) -> PredictionId {
+    pub(crate) fn id(&self) -> PredictionId {
         self.prediction.id()
     }
 
-    pub(super) fn commit_of(&self, event: Event, now: Timestamp) -> Commit {
+    pub(crate) fn commit_of(&self, event: Event, now: Timestamp) -> Commit {
         commit_of(&self.prediction, event, Guard::Holder(self.lease.clone()), now)
     }
 }
@@ -152,15 +152,15 @@ impl From<Claimed> for Run {
 }
 
 /// A store, and the node that uses it.
-pub(super) struct World {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) node: NodeEpoch,
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) node: NodeEpoch,
     home: Arc<dyn Home>,
 }
 
 impl World {
     /// An empty store, with the node `one` registered.
-    pub(super) async fn new(home: Arc<dyn Home>) -> Self {
+    pub(crate) async fn new(home: Arc<dyn Home>) -> Self {
         let store = home.open().await;
         let world = Self { store, node: node("one"), home };
         world.register(&world.node, at(0)).await;
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Closes the store and opens it again.
-    pub(super) async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let Self { store, node, home } = self;
         drop(store);
         home.close().await;
@@ -176,20 +176,20 @@ impl World {
     }
 
     /// Begins an epoch that lasts a minute.
-    pub(super) async fn register(&self, node: &NodeEpoch, now: Timestamp) {
+    pub(crate) async fn register(&self, node: &NodeEpoch, now: Timestamp) {
         let until = now + Duration::from_secs(60);
         self.store.register_node(node, now, until).await.expect("the node is registered");
     }
 
     /// Creates a prediction that waits.
-    pub(super) async fn create(&self, request: Request) -> Prediction {
+    pub(crate) async fn create(&self, request: Request) -> Prediction {
         let outcome = self.store.create(new(request.clone())).await;
         assert_eq!(outcome.expect("the create is written"), CreateOutcome::Created);
         Prediction::new(request)
     }
 
     /// Creates a prediction that this node runs.
-    pub(super) async fn create_run(&self, request: Request) -> Run {
+    pub(crate) async fn create_run(&self, request: Request) -> Run {
         let prediction = Prediction::new(request.clone());
         let outcome =
             self.store.create(NewPrediction { claim: Some(self.node.clone()), ..new(request) }).await;
@@ -198,21 +198,21 @@ impl World {
     }
 
     /// Claims waiting predictions of version 1 for this node.
-    pub(super) async fn claim(&self, limit: u32) -> Vec<Claimed> {
+    pub(crate) async fn claim(&self, limit: u32) -> Vec<Claimed> {
         self.store.claim(&self.node, &[version(1)], limit, at(600_000)).await.expect("the claim is written")
     }
 
-    pub(super) async fn commit(&self, commit: Commit) -> CommitOutcome {
+    pub(crate) async fn commit(&self, commit: Commit) -> CommitOutcome {
         self.store.commit(commit).await.expect("the commit is written or refused")
     }
 
     /// Commits what happened to a run, which must succeed, and says what it means for delivery.
-    pub(super) async fn advance(&self, run: &mut Run, event: Event, now: Timestamp) -> LaneEffect {
+    pub(crate) async fn advance(&self, run: &mut Run, event: Event, now: Timestamp) -> LaneEffect {
         self.advance_with(run, run.commit_of(event, now)).await
     }
 
     /// The same, and asks for the lane.
-    pub(super) async fn advance_here(&self, run: &mut Run, event: Event, now: Timestamp) -> LaneEffect {
+    pub(crate) async fn advance_here(&self, run: &mut Run, event: Event, now: Timestamp) -> LaneEffect {
         let commit = Commit { deliver_here: Some(self.node.clone()), ..run.commit_of(event, now) };
         self.advance_with(run, commit).await
     }
@@ -224,29 +224,29 @@ impl World {
         effect
     }
 
-    pub(super) async fn load(&self, id: PredictionId) -> Prediction {
+    pub(crate) async fn load(&self, id: PredictionId) -> Prediction {
         self.find(id).await.expect("the prediction is there")
     }
 
-    pub(super) async fn find(&self, id: PredictionId) -> Option<Prediction> {
+    pub(crate) async fn find(&self, id: PredictionId) -> Option<Prediction> {
         self.store.load(id).await.expect("the prediction is read")
     }
 
     /// Claims what is due, with wide limits.
-    pub(super) async fn claim_lanes(&self, now: Timestamp) -> Vec<ClaimedLane> {
+    pub(crate) async fn claim_lanes(&self, now: Timestamp) -> Vec<ClaimedLane> {
         let claim = LaneClaim { limit: 100, per_origin: 100, now };
         self.store.claim_lanes(&self.node, claim).await.expect("the claim is written").lanes
     }
 
     /// Claims the one lane that is due.
-    pub(super) async fn claim_lane(&self, now: Timestamp) -> ClaimedLane {
+    pub(crate) async fn claim_lane(&self, now: Timestamp) -> ClaimedLane {
         let mut lanes = self.claim_lanes(now).await;
         assert_eq!(lanes.len(), 1, "one lane is due");
         lanes.remove(0)
     }
 
     /// Begins an intermediate message that shows the prediction at `revision`; `None` when the store refuses.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         &self,
         held: &ClaimedLane,
         event: WebhookEvent,
@@ -270,7 +270,7 @@ impl World {
     }
 
     /// Records one attempt.
-    pub(super) async fn finish(&self, finished: FinishedAttempt, now: Timestamp) -> LaneOutcome {
+    pub(crate) async fn finish(&self, finished: FinishedAttempt, now: Timestamp) -> LaneOutcome {
         let mut outcomes =
             self.store.finish_attempts(vec![finished], now).await.expect("the attempt is written");
         assert_eq!(outcomes.len(), 1, "one outcome for one attempt");
@@ -279,7 +279,7 @@ impl World {
 }
 
 /// An attempt by the lane's holder.
-pub(super) fn finished(
+pub(crate) fn finished(
     world: &World,
     held: &ClaimedLane,
     delivery: DeliveryId,
@@ -300,13 +300,13 @@ pub(super) fn finished(
 }
 
 /// The final message of a lane.
-pub(super) fn final_of(held: &ClaimedLane) -> DeliveryId {
+pub(crate) fn final_of(held: &ClaimedLane) -> DeliveryId {
     let last = held.lane.last.as_ref().expect("the lane owes a final message");
     DeliveryId { prediction: held.prediction, seq: last.seq }
 }
 
 /// The lane that a commit claimed.
-pub(super) fn claimed(effect: LaneEffect) -> ClaimedLane {
+pub(crate) fn claimed(effect: LaneEffect) -> ClaimedLane {
     match effect {
         LaneEffect::Claimed(held) => *held,
         other => panic!("the lane should have been claimed, and it was {other:?}"),

@@ -12,7 +12,7 @@ pub mod claiming;
 pub mod committing;
 pub mod creating;
 pub mod deliveries;
-mod fixture;
+pub(crate) mod fixture;
 pub mod lanes;
 pub mod listing;
 pub mod random;

@@ -16,7 +16,7 @@ mod prediction;
 mod reader;
 mod row;
 mod schema;
-#[cfg(test)]
+#[cfg(all(test, feature = "contract"))]
 mod tests;
 mod writer;
 

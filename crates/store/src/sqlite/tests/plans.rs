@@ -1,0 +1,41 @@
+//! The hot queries look rows up; they never read a whole table, however much history there is.
+
+use super::{dir, open};
+use crate::sqlite::delivery::{NEXT_ORIGIN, OF_ORIGIN, OLD};
+use crate::sqlite::failure::Outcome;
+use crate::sqlite::prediction::{EXPIRED, OVERDUE, WAITING};
+
+/// The steps that SQLite would take.
+async fn plan(sql: &'static str) -> Vec<String> {
+    let dir = dir();
+    let store = open(dir.path());
+    let read = store.read(move |db| -> Outcome<Vec<String>> {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
+        let steps = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"))?;
+        Ok(steps.collect::<Result<_, _>>()?)
+    });
+    read.await.expect("the plan is read")
+}
+
+#[tokio::test]
+async fn every_step_of_a_hot_query_is_a_seek() {
+    let cases = [
+        (WAITING, "live_waiting"),
+        (OVERDUE, "live_deadline"),
+        (EXPIRED, "prediction_expiring"),
+        (NEXT_ORIGIN, "lane_due"),
+        (OF_ORIGIN, "lane_due"),
+        (OLD, "sqlite_autoindex_delivery_1"),
+        ("UPDATE live SET owner = NULL WHERE owner = ?1 AND revision = 0 AND run <= ?2", "live_owned"),
+        ("UPDATE lane SET owner = NULL WHERE owner = ?1", "lane_owned"),
+        ("SELECT MIN(owner) AS owner FROM live WHERE owner > ?1", "live_owned"),
+        ("SELECT MIN(owner) AS owner FROM lane WHERE owner > ?1", "lane_owned"),
+    ];
+    for (sql, index) in cases {
+        let steps = plan(sql).await;
+        assert!(steps.iter().any(|step| step.contains(index)), "{sql}: {steps:?}");
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {steps:?}");
+    }
+}

@@ -1,0 +1,89 @@
+//! Schema versions: what is applied, what is refused, and what is kept.
+
+use rusqlite::Connection;
+
+use super::{dir, open, options};
+use crate::Error;
+use crate::sqlite::connection;
+use crate::sqlite::schema::{self, MIGRATIONS, Migration};
+use crate::sqlite::{FILE_NAME, SqliteStore};
+
+const SECOND: Migration = Migration { version: 2, sql: "CREATE TABLE added (id INTEGER PRIMARY KEY) STRICT" };
+const BROKEN: Migration =
+    Migration { version: 2, sql: "CREATE TABLE added (id INTEGER PRIMARY KEY); SELECT nonsense" };
+
+fn with(step: Migration) -> Vec<Migration> {
+    [MIGRATIONS, &[step]].concat()
+}
+
+async fn made_by_this_version() -> (tempfile::TempDir, Connection) {
+    let dir = dir();
+    open(dir.path()).close().await;
+    let db = connection::open_writer(&dir.path().join(FILE_NAME)).expect("the file is a database");
+    (dir, db)
+}
+
+fn backups(dir: &std::path::Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir.join("backups")) else { return Vec::new() };
+    entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name")).collect()
+}
+
+#[tokio::test]
+async fn an_upgrade_leaves_a_backup_of_the_version_before() {
+    let (dir, mut db) = made_by_this_version().await;
+    assert!(backups(dir.path()).is_empty(), "a new database needs none");
+    schema::migrate(&mut db, dir.path(), &with(SECOND), 1_700_000_000).expect("the upgrade works");
+    assert_eq!(schema::version(&db).expect("it has a version"), 2);
+    assert_eq!(backups(dir.path()), ["cogwire-v1-1700000000.db"]);
+    let copy = dir.path().join("backups/cogwire-v1-1700000000.db");
+    let copy = Connection::open(copy).expect("the copy is a database");
+    assert_eq!(schema::version(&copy).expect("it has a version"), 1);
+    schema::migrate(&mut db, dir.path(), &with(SECOND), 1_800_000_000).expect("nothing is left to do");
+    assert_eq!(backups(dir.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_fails_changes_nothing() {
+    let (dir, mut db) = made_by_this_version().await;
+    schema::migrate(&mut db, dir.path(), &with(BROKEN), 1).expect_err("the statement is nonsense");
+    assert_eq!(schema::version(&db).expect("it has a version"), 1);
+    assert!(!db.table_exists(None, "added").expect("the schema is read"));
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_and_not_touched() {
+    let (dir, mut db) = made_by_this_version().await;
+    schema::migrate(&mut db, dir.path(), &with(SECOND), 1).expect("the upgrade works");
+    drop(db);
+    let bytes = || std::fs::read(dir.path().join(FILE_NAME)).expect("the file is there");
+    let before = bytes();
+    for opened in [SqliteStore::open(dir.path(), options()), SqliteStore::open_shared(dir.path(), options())]
+    {
+        let refused = opened.err();
+        assert!(matches!(refused, Some(Error::NewerSchema { found: 2, known: 1 })), "{refused:?}");
+    }
+    assert!(bytes() == before, "the file is as it was");
+}
+
+#[tokio::test]
+async fn a_step_that_has_changed_is_noticed() {
+    let (dir, mut db) = made_by_this_version().await;
+    let other = Migration { version: 1, sql: "SELECT 1" };
+    let refused = schema::migrate(&mut db, dir.path(), &[other], 1).map_err(Error::from);
+    assert!(matches!(refused, Err(Error::Backend(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_command_does_not_upgrade() {
+    let (_dir, db) = made_by_this_version().await;
+    schema::require_current(&db, MIGRATIONS).expect("it is current");
+    let refused = schema::require_current(&db, &with(SECOND)).map_err(Error::from);
+    let Err(Error::Backend(text)) = refused else { panic!("it is too old") };
+    assert!(text.contains("version is 1 and 2 is needed"), "{text}");
+}
+
+#[test]
+fn versions_count_from_one() {
+    let versions: Vec<i64> = MIGRATIONS.iter().map(|step| step.version).collect();
+    assert_eq!(versions, (1..=MIGRATIONS.len() as i64).collect::<Vec<_>>());
+}
