@@ -15,7 +15,7 @@ mod tests;
 mod value;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cogwire_core::prediction::Limits;
@@ -131,6 +131,19 @@ impl Config {
         let config = read::config(layers, secrets)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// The defaults, with this data directory.
+    ///
+    /// # Errors
+    /// Never in a release: a test reads the embedded file.
+    pub fn defaults(data_dir: &Path) -> Result<Self, Error> {
+        let setting = Setting::find("data_dir").expect("it is in the table");
+        let texts = vec![data_dir.to_string_lossy().into_owned()];
+        Self::read(
+            &Layers::over_defaults(vec![Raw { setting, texts, source: Source::Flag }])?,
+            Secrets::default(),
+        )
     }
 
     /// Whether nobody outside this machine can reach the server: then webhooks may go to this machine, too.

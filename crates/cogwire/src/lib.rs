@@ -2,5 +2,8 @@
 //!
 //! This crate is the only one that knows HTTP routes, the command line and the configuration. It puts the others together.
 
+pub mod cli;
 pub mod config;
 pub mod lifecycle;
+pub mod server;
+pub mod telemetry;

@@ -85,7 +85,13 @@ impl FromArgMatches for ConfigArgs {
 impl Args for DataDirArgs {
     fn augment_args(command: Command) -> Command {
         let settings = SETTINGS.iter().filter(|setting| concerns_data(setting));
-        settings.fold(command.arg(config_arg()), |command, setting| command.arg(arg(setting)))
+        // The folder is what people name; the rest follows from the configuration file, as for the server.
+        let shown = |setting: &'static Setting| {
+            arg(setting).global(true).hide(setting.key != "data_dir").help_heading("Server")
+        };
+        settings.fold(command.arg(config_arg().global(true).hide(true)), |command, setting| {
+            command.arg(shown(setting))
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -115,7 +121,7 @@ fn config_arg() -> Arg {
         .long(CONFIG)
         .value_name("FILE")
         .env("COGWIRE_CONFIG")
-        .hide_env_values(true)
+        .hide_env(true)
         .value_parser(clap::value_parser!(PathBuf))
         .help("The configuration file, instead of ./cogwire.toml")
 }
@@ -125,7 +131,7 @@ fn arg(setting: &'static Setting) -> Arg {
         .long(setting.flag())
         .value_name(setting.value_name)
         .env(setting.variable())
-        .hide_env_values(true)
+        .hide_env(true)
         .help_heading(setting.heading)
         .help(setting.help);
     match setting.arity {

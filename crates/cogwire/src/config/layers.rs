@@ -52,6 +52,16 @@ impl Layers {
         Ok(layers)
     }
 
+    /// The defaults, then these values; no file.
+    ///
+    /// # Errors
+    /// As [`Layers::defaults`].
+    pub fn over_defaults(given: Vec<Raw>) -> Result<Self, Error> {
+        let mut layers = Self::defaults()?;
+        layers.put_all(given);
+        Ok(layers)
+    }
+
     /// The defaults, then the file, then what the command line and the environment say.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     tasks: TaskTracker,
+    signals: TaskTracker,
     failed: Arc<OnceLock<&'static str>>,
 }
 
@@ -53,19 +54,21 @@ impl Lifecycle {
     pub fn listen_for_signals(&self, grace: Duration, clock: Arc<dyn Clock>) -> std::io::Result<()> {
         let signals = Signals::new()?;
         let lifecycle = self.clone();
-        self.tasks.spawn(async move { lifecycle.obey(signals, grace, clock).await });
+        self.signals.spawn(async move { lifecycle.obey(signals, grace, clock).await });
         Ok(())
     }
 
-    /// Ends the signal task and waits for every task. Soft and hard are cancelled by then.
+    /// Waits for soft, then for every task.
     ///
     /// # Errors
     /// When a task had ended on its own.
-    pub async fn finish(&self) -> Result<(), Stopped> {
-        self.soft.cancel();
-        self.hard.cancel();
+    pub async fn finished(&self) -> Result<(), Stopped> {
+        self.soft.cancelled().await;
         self.tasks.close();
         self.tasks.wait().await;
+        self.hard.cancel();
+        self.signals.close();
+        self.signals.wait().await;
         self.failed.get().map_or(Ok(()), |name| Err(Stopped(name)))
     }
 
@@ -148,16 +151,14 @@ mod tests {
     async fn a_task_that_ends_on_its_own_stops_everything() {
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("listener", async {});
-        lifecycle.soft().cancelled().await;
-        assert_eq!(lifecycle.finish().await, Err(Stopped("listener")));
+        assert_eq!(lifecycle.finished().await, Err(Stopped("listener")));
     }
 
     #[tokio::test]
     async fn a_panic_counts_as_an_end() {
         let lifecycle = Lifecycle::default();
         lifecycle.spawn("sender", async { panic!("broken") });
-        lifecycle.soft().cancelled().await;
-        assert_eq!(lifecycle.finish().await, Err(Stopped("sender")));
+        assert_eq!(lifecycle.finished().await, Err(Stopped("sender")));
     }
 
     #[tokio::test]
@@ -166,6 +167,6 @@ mod tests {
         let soft = lifecycle.soft().clone();
         lifecycle.spawn("listener", async move { soft.cancelled().await });
         lifecycle.soft().cancel();
-        assert_eq!(lifecycle.finish().await, Ok(()));
+        assert_eq!(lifecycle.finished().await, Ok(()));
     }
 }

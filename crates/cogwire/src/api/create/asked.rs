@@ -1,0 +1,119 @@
+//! What the headers of a create ask for.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName};
+use cogwire_core::webhook::event::PayloadShape;
+use cogwire_core::wire::{ErrorBody, Mask, Wait, parse_cancel_after};
+
+use crate::api::{ApiConfig, caller};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const CANCEL_AFTER: HeaderName = HeaderName::from_static("cancel-after");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const WEBHOOK_PAYLOAD: HeaderName = HeaderName::from_static("cogwire-webhook-payload");
+
+/// The longest `Idempotency-Key`, in bytes.
+const MAX_KEY: usize = 255;
+
+/// The headers of a create, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Hold the answer.
+    pub(super) wait: Option<Wait>,
+    /// The prediction's longest life.
+    pub(super) cancel_after: Option<Duration>,
+    /// Create at most once under this key.
+    pub(super) idempotency_key: Option<String>,
+    /// What webhooks look like.
+    pub(super) payload: PayloadShape,
+    /// What this client must not see.
+    pub(super) mask: Mask,
+}
+
+impl Asked {
+    /// Reads the headers; 422 when one that matters cannot be understood.
+    pub(super) fn read(headers: &HeaderMap, config: &ApiConfig) -> Result<Self, ErrorBody> {
+        let cancel_after = text(headers, &CANCEL_AFTER)?.map(parse_cancel_after).transpose();
+        let prefer = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+        Ok(Self {
+            wait: Wait::find(prefer),
+            cancel_after: cancel_after.map_err(|error| invalid_header(error.to_string()))?,
+            idempotency_key: text(headers, &IDEMPOTENCY_KEY)?.map(idempotency_key).transpose()?,
+            payload: text(headers, &WEBHOOK_PAYLOAD)?.map(payload).transpose()?.unwrap_or(config.webhook_payload),
+            mask: caller::mask(headers),
+        })
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ErrorBody> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    value.to_str().map(Some).map_err(|_| invalid_header(format!("The header {name} must be visible ASCII text")))
+}
+
+fn idempotency_key(text: &str) -> Result<String, ErrorBody> {
+    let valid = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let detail = || format!("An Idempotency-Key has 1 to {MAX_KEY} visible ASCII characters, and no spaces");
+    if valid { Ok(text.to_owned()) } else { Err(invalid_header(detail())) }
+}
+
+fn payload(text: &str) -> Result<PayloadShape, ErrorBody> {
+    let detail = "The header cogwire-webhook-payload must be \"prediction\" or \"event\"";
+    text.parse().map_err(|_| invalid_header(detail.to_owned()))
+}
+
+fn invalid_header(detail: String) -> ErrorBody {
+    ErrorBody { title: Some("Invalid header"), ..ErrorBody::new(422, detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read(headers: &[(&'static str, &str)]) -> Result<Asked, ErrorBody> {
+        let pair = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
+        };
+        Asked::read(&headers.iter().map(pair).collect(), &ApiConfig::default())
+    }
+
+    #[test]
+    fn without_headers_nothing_is_asked_for() {
+        let asked = read(&[("prefer", "respond-async, wait=x")]).expect("valid");
+        assert_eq!((asked.wait, asked.cancel_after, asked.idempotency_key), (None, None, None));
+        assert_eq!((asked.payload, asked.mask), (PayloadShape::Prediction, Mask::None));
+    }
+
+    #[test]
+    fn every_header_is_read() {
+        let asked = read(&[
+            ("prefer", "wait=5"),
+            ("cancel-after", "1m"),
+            ("idempotency-key", "order-7"),
+            ("cogwire-webhook-payload", "event"),
+        ])
+        .expect("valid");
+        assert_eq!(asked.wait.expect("a wait").applied(), "wait=5");
+        assert_eq!(asked.cancel_after, Some(Duration::from_secs(60)));
+        assert_eq!(asked.idempotency_key.as_deref(), Some("order-7"));
+        assert_eq!(asked.payload, PayloadShape::Event);
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused() {
+        let long = "k".repeat(256);
+        for (name, value) in [
+            ("cancel-after", "soon"),
+            ("cancel-after", "4"),
+            ("idempotency-key", ""),
+            ("idempotency-key", "a b"),
+            ("idempotency-key", long.as_str()),
+            ("cogwire-webhook-payload", "envelope"),
+        ] {
+            let error = read(&[(name, value)]).expect_err(name);
+            assert_eq!(error.status, 422, "for {name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `POST /predictions` and `POST /models/{owner}/{name}/predictions`.
+
+mod asked;
+mod warnings;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use cogwire_core::id::PredictionId;
+use cogwire_core::input::{InvalidField, InvalidInput};
+use cogwire_core::json::Json;
+use cogwire_core::model::ModelName;
+use cogwire_core::prediction::{Kind, Prediction, Request, Source};
+use cogwire_core::webhook::event::{EventSet, Webhook};
+use cogwire_core::wire::request::{CreateBody, Envelope, WebhookUrl};
+use cogwire_core::wire::{ErrorBody, Mask, Wait, prediction_body};
+use cogwire_engine::{Create, Created, IdempotencyKey, Subscription};
+use sha2::{Digest, Sha256};
+
+use super::auth::Caller;
+use super::routes::At;
+use super::versions::Runnable;
+use super::{Api, Failure, answer, body};
+use asked::Asked;
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// `POST /predictions`
+pub(super) async fn by_version(
+    State(api): State<Arc<Api>>,
+    Extension(Caller(account)): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let bytes = body::read(body, api.config.body_limit).await?;
+    let asked = Asked::read(&headers, &api.config)?;
+    let body = CreateBody::parse(&bytes, Envelope::Versioned)?;
+    let reference = body.version.as_deref().unwrap_or_default();
+    let version = api.find_version(reference).await?.ok_or_else(ErrorBody::unknown_version)?;
+    let key = asked.idempotency_key.as_deref().map(|key| idempotency(key, "", &bytes)).transpose()?;
+    Order { api, account, asked, body, version, key }.place().await
+}
+
+/// `POST /models/{owner}/{name}/predictions`
+pub(super) async fn of_model(
+    State(api): State<Arc<Api>>,
+    Extension(Caller(account)): Extension<Caller>,
+    At((owner, name)): At<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let bytes = body::read(body, api.config.body_limit).await?;
+    let model = ModelName::new(&owner, &name).map_err(|_| ErrorBody::not_found())?;
+    let version = api.latest_version(&model).await?.ok_or_else(ErrorBody::not_found)?;
+    let asked = Asked::read(&headers, &api.config)?;
+    let body = CreateBody::parse(&bytes, Envelope::OfModel)?;
+    let key = asked.idempotency_key.as_deref().map(|key| idempotency(key, model.as_str(), &bytes)).transpose()?;
+    Order { api, account, asked, body, version, key }.place().await
+}
+
+/// A create whose envelope is valid.
+struct Order {
+    api: Arc<Api>,
+    account: cogwire_core::prediction::AccountId,
+    asked: Asked,
+    body: CreateBody,
+    version: Arc<Runnable>,
+    key: Option<IdempotencyKey>,
+}
+
+impl Order {
+    async fn place(mut self) -> Result<Response, Failure> {
+        let accepted = self.version.accept(&self.body.input)?;
+        let mut warnings = std::mem::take(&mut self.body.warnings);
+        warnings.extend(warnings::undeclared(&accepted.undeclared));
+        let request = self.request()?;
+        // Subscribed before the create, so that the end is not missed however soon it comes.
+        let subscription = self.asked.wait.is_some().then(|| self.api.engine.subscribe(request.id));
+        let created = self.create(request).await?;
+        let mut response = self.answer(created, subscription).await?;
+        warnings::add(&mut response, &warnings);
+        Ok(response)
+    }
+
+    fn request(&mut self) -> Result<Request, Failure> {
+        let created_at = self.api.now();
+        let webhook = self.body.webhook.take().map(|webhook| self.webhook(&webhook)).transpose()?;
+        Ok(Request {
+            // Made of the same moment as `created_at`: lists are ordered by one and filtered by the other.
+            id: PredictionId::new(created_at, self.api.entropy.bits()),
+            account: self.account.clone(),
+            kind: Kind::Prediction,
+            model: self.version.model.clone(),
+            version: self.version.id.clone(),
+            source: Source::Api,
+            created_at,
+            input: std::mem::replace(&mut self.body.input, Json::object()),
+            webhook,
+            cancel_at: self.asked.cancel_after.map(|life| created_at + life),
+            streams: self.version.streams,
+        })
+    }
+
+    fn webhook(&self, webhook: &WebhookUrl) -> Result<Webhook, Failure> {
+        if let Err(blocked) = self.api.guard.check_url(webhook.url()) {
+            let fault = InvalidField::new("format", "webhook", blocked.to_string());
+            return Err(ErrorBody::invalid_input(InvalidInput::from(fault)).into());
+        }
+        let filter = self.body.filter;
+        Ok(Webhook {
+            url: webhook.as_str().to_owned(),
+            origin: webhook.origin(),
+            events: filter.filter(|events| *events != EventSet::NONE).unwrap_or(self.api.config.webhook_default_events),
+            filter,
+            payload: self.asked.payload,
+        })
+    }
+
+    async fn create(&mut self, mut request: Request) -> Result<Created, Failure> {
+        let (api, idempotency) = (Arc::clone(&self.api), self.key.take());
+        self.api
+            .detached(async move {
+                request.input = api.engine.keep_data_urls(request.id, request.input).await?;
+                Ok(api.engine.create(Create { request, idempotency }).await?)
+            })
+            .await
+    }
+
+    async fn answer(self, created: Created, subscription: Option<Subscription>) -> Result<Response, Failure> {
+        let (prediction, replayed) = match created {
+            Created::New(prediction) => (prediction, false),
+            Created::Replayed(prediction) => (prediction, true),
+            Created::KeyReused => return Err(key_reused().into()),
+        };
+        let mut response = match (self.asked.wait.clone(), subscription) {
+            (Some(wait), Some(subscription)) => {
+                let subscription =
+                    if replayed { self.api.engine.subscribe(prediction.id()) } else { subscription };
+                self.wait(prediction, &wait, subscription).await
+            }
+            _ => self.shown(StatusCode::CREATED, &prediction, self.asked.mask),
+        };
+        if replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    /// Holds the answer until the end. When the time is up the prediction is shown as it was created, because the clients
+    /// take every other status for the end.
+    async fn wait(&self, created: Prediction, wait: &Wait, subscription: Subscription) -> Response {
+        let latest = if created.status().is_terminal() { created } else { self.latest(created, wait, subscription).await };
+        let mut response = match latest.status().is_terminal() {
+            true => self.shown(StatusCode::CREATED, &latest, self.asked.mask),
+            false => self.shown(StatusCode::ACCEPTED, &latest, Mask::AsCreated),
+        };
+        let applied = HeaderValue::from_str(&wait.applied()).expect("a preference is ASCII");
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        response
+    }
+
+    async fn latest(&self, created: Prediction, wait: &Wait, subscription: Subscription) -> Prediction {
+        let until = self.api.now() + wait.duration().min(self.api.config.max_wait);
+        match self.api.engine.wait_ended(subscription, until).await {
+            Ok(latest) => latest.unwrap_or(created),
+            Err(error) => {
+                // It exists: an error now would make the client create another one.
+                tracing::warn!(prediction = %created.id(), %error, "a wait for the end was cut short");
+                created
+            }
+        }
+    }
+
+    fn shown(&self, status: StatusCode, prediction: &Prediction, mask: Mask) -> Response {
+        let mut response = answer::json(status, prediction_body(prediction, &self.api.links, mask));
+        let location = HeaderValue::from_str(&self.api.links.get(prediction.id()));
+        response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
+        response
+    }
+}
+
+/// Keys are compared with what was asked for, whatever the order of the members.
+fn idempotency(key: &str, model: &str, body: &[u8]) -> Result<IdempotencyKey, Failure> {
+    let canonical = Json::from_slice(body)
+        .map_err(|error| ErrorBody::new(400, format!("The request body is not valid JSON: {error}")))?;
+    let digest = Sha256::new().chain_update(model).chain_update([0]).chain_update(canonical.as_str()).finalize();
+    Ok(IdempotencyKey { key: key.to_owned(), request_sha256: digest.into() })
+}
+
+fn key_reused() -> ErrorBody {
+    let detail = "This Idempotency-Key was used before, for a different request: use a new key for each prediction";
+    ErrorBody { title: Some("Idempotency-Key reused"), ..ErrorBody::new(422, detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(model: &str, body: &str) -> [u8; 32] {
+        idempotency("k", model, body.as_bytes()).expect("JSON").request_sha256
+    }
+
+    #[test]
+    fn the_same_request_in_another_order_is_the_same() {
+        assert_eq!(digest("", r#"{"a":1,"b":{"x":1,"y":2}}"#), digest("", r#"{ "b": {"y":2,"x":1}, "a": 1.0 }"#));
+    }
+
+    #[test]
+    fn another_body_or_model_is_another_request() {
+        assert_ne!(digest("", r#"{"a":1}"#), digest("", r#"{"a":2}"#));
+        assert_ne!(digest("a/b", r#"{"a":1}"#), digest("a/c", r#"{"a":1}"#));
+    }
+}

@@ -1,0 +1,160 @@
+//! Replicate's HTTP API, and what Cogwire adds to it.
+//!
+//! Owns routes, status codes and headers. What a request means is decided in `cogwire_core`, what happens is the
+//! engine's, what is durable the store's; nothing here runs a model or sends a webhook. Handlers return a [`Failure`], which
+//! becomes a problem document; failures of the server are logged once, in [`observe`].
+
+mod account;
+mod answer;
+mod auth;
+mod body;
+mod caller;
+mod create;
+pub(crate) mod deliveries;
+mod download;
+mod failure;
+mod health;
+mod list;
+mod models;
+mod observe;
+mod path;
+mod predictions;
+mod query;
+mod recent;
+mod routes;
+mod streams;
+mod trainings;
+mod versions;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::prediction::AccountId;
+use cogwire_core::time::{Clock, Entropy, Timestamp};
+use cogwire_core::webhook::event::{EventSet, PayloadShape};
+use cogwire_core::wire::{Links, MAX_WAIT};
+use cogwire_delivery::guard::Guard;
+use cogwire_engine::Engine;
+use cogwire_files::Files;
+use cogwire_store::Store;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use auth::Tokens;
+use versions::Versions;
+
+pub(crate) use failure::Failure;
+pub use routes::router;
+
+/// What the API is made of.
+pub struct Parts {
+    /// What makes predictions happen.
+    pub engine: Engine,
+    /// Where everything is durable.
+    pub store: Arc<dyn Store>,
+    /// Where files are.
+    pub files: Arc<Files>,
+    /// Where webhooks may go.
+    pub guard: Arc<Guard>,
+    /// How URLs look.
+    pub links: Links,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The writes under way. A client that hangs up does not stop them; the server waits for them when it stops.
+    pub tasks: TaskTracker,
+}
+
+/// The API's bounds and choices.
+#[derive(Clone)]
+pub struct ApiConfig {
+    /// A token that is valid without being stored.
+    pub environment_token: Option<EnvironmentToken>,
+    /// What is sent to a webhook whose create names no events.
+    pub webhook_default_events: EventSet,
+    /// What the bodies of webhooks look like when the create does not say.
+    pub webhook_payload: PayloadShape,
+    /// The longest request body, in bytes. Files in inputs may be data URLs, so it is generous.
+    pub body_limit: usize,
+    /// The longest `Prefer: wait`.
+    pub max_wait: Duration,
+    /// How long a stream may be silent before it is closed.
+    pub stream_idle: Duration,
+    /// What `/metrics` shows; without it the path is not found.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// A token from the environment.
+#[derive(Debug, Clone)]
+pub struct EnvironmentToken {
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+    /// Whose it is.
+    pub account: AccountId,
+}
+
+/// The API of one node.
+pub struct Api {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) links: Links,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) config: ApiConfig,
+    tasks: TaskTracker,
+    tokens: Tokens,
+    versions: Versions,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            environment_token: None,
+            webhook_default_events: EventSet::DEFAULT,
+            webhook_payload: PayloadShape::Prediction,
+            body_limit: 64 << 20,
+            max_wait: MAX_WAIT,
+            stream_idle: Duration::from_secs(30),
+            metrics: None,
+        }
+    }
+}
+
+impl Api {
+    /// Puts the parts together.
+    pub fn new(parts: Parts, config: ApiConfig) -> Self {
+        Self {
+            engine: parts.engine,
+            store: parts.store,
+            files: parts.files,
+            guard: parts.guard,
+            links: parts.links,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            config,
+            tasks: parts.tasks,
+            tokens: Tokens::default(),
+            versions: Versions::default(),
+        }
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Does `work` to its end, also when the client hangs up meanwhile: whoever retries must find it done or not begun.
+    async fn detached<T, F>(&self, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let work = work.instrument(tracing::Span::current());
+        self.tasks.spawn(work).await.map_err(Failure::internal)?
+    }
+}

@@ -1,0 +1,109 @@
+//! From what a create names to what runs: versions with their schemas, compiled once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::id::VersionId;
+use cogwire_core::input::{Accepted, Component, InputSchema, OutputForm, SchemaError};
+use cogwire_core::json::Json;
+use cogwire_core::model::{ModelName, Version, VersionRef};
+use cogwire_core::wire::ErrorBody;
+
+use super::recent::Recent;
+use super::{Api, Failure};
+
+/// How long a version is believed to be unchanged: registering it again may change its schema.
+const VERSION_TRUSTED: Duration = Duration::from_secs(10);
+/// How long a model's latest version is believed to be the latest.
+const LATEST_TRUSTED: Duration = Duration::from_secs(1);
+/// The most versions and models that are remembered. A compiled schema takes some 100 kB.
+const MAX_REMEMBERED: usize = 1000;
+
+/// A version that a prediction can be created with.
+pub(super) struct Runnable {
+    pub(super) id: VersionId,
+    pub(super) model: ModelName,
+    /// Whether its output arrives bit by bit.
+    pub(super) streams: bool,
+    schema: Result<InputSchema, SchemaError>,
+    source: Json,
+}
+
+/// What was looked up a moment ago.
+pub(super) struct Versions {
+    by_id: Recent<VersionId, Arc<Runnable>>,
+    latest: Recent<ModelName, VersionId>,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self {
+            by_id: Recent::new(VERSION_TRUSTED, MAX_REMEMBERED),
+            latest: Recent::new(LATEST_TRUSTED, MAX_REMEMBERED),
+        }
+    }
+}
+
+impl Runnable {
+    fn compile(version: &Version) -> Self {
+        let form = OutputForm::of(&version.openapi_schema);
+        Self {
+            id: version.id.clone(),
+            model: version.model.clone(),
+            streams: matches!(form, OutputForm::Iterator | OutputForm::Concatenate),
+            schema: InputSchema::compile(&version.openapi_schema, Component::Input),
+            source: version.openapi_schema.clone(),
+        }
+    }
+
+    /// Checks an input.
+    pub(super) fn accept(&self, input: &Json) -> Result<Accepted, Failure> {
+        match &self.schema {
+            Ok(schema) => Ok(schema.validate(input).map_err(ErrorBody::invalid_input)?),
+            Err(error) => Err(unusable(&self.id, error)),
+        }
+    }
+}
+
+impl Api {
+    /// The version that a text refers to; `None` when there is none.
+    pub(super) async fn find_version(&self, reference: &str) -> Result<Option<Arc<Runnable>>, Failure> {
+        match reference.parse() {
+            Ok(VersionRef::Id(id)) => self.version(&id).await,
+            Ok(VersionRef::Latest(model)) => self.latest_version(&model).await,
+            Ok(VersionRef::Pinned(model, id)) => {
+                Ok(self.version(&id).await?.filter(|version| version.model == model))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The version that runs when a model is called by its name; `None` when there is no such model, or it has no version.
+    pub(super) async fn latest_version(&self, model: &ModelName) -> Result<Option<Arc<Runnable>>, Failure> {
+        let now = self.now();
+        if let Some(id) = self.versions.latest.get(model, now) {
+            return self.version(&id).await;
+        }
+        let found = self.store.model(model).await?.and_then(|model| model.latest_version);
+        let Some(version) = found else { return Ok(None) };
+        self.versions.latest.put(model.clone(), version.id.clone(), now);
+        self.version(&version.id).await
+    }
+
+    async fn version(&self, id: &VersionId) -> Result<Option<Arc<Runnable>>, Failure> {
+        let now = self.now();
+        if let Some(known) = self.versions.by_id.get(id, now) {
+            return Ok(Some(known));
+        }
+        let Some(version) = self.store.version(id).await? else { return Ok(None) };
+        let unchanged = self.versions.by_id.get_old(id).filter(|old| old.source == version.openapi_schema);
+        let runnable = unchanged.unwrap_or_else(|| Arc::new(Runnable::compile(&version)));
+        self.versions.by_id.put(id.clone(), Arc::clone(&runnable), now);
+        Ok(Some(runnable))
+    }
+}
+
+fn unusable(id: &VersionId, error: &SchemaError) -> Failure {
+    let detail = format!("The version {id} cannot be used: {error}. Register it again with a schema that is valid");
+    ErrorBody { title: Some("Invalid version or not permitted"), ..ErrorBody::new(422, detail) }.into()
+}

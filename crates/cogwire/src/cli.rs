@@ -1,0 +1,133 @@
+//! The command line: what there is, and how each command ends.
+
+mod client;
+mod demo;
+mod failure;
+mod output;
+mod predictions;
+mod raw_request;
+mod run;
+mod serve;
+mod show_config;
+mod token;
+mod verify;
+mod webhooks;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use failure::{Failure, Outcome};
+
+use crate::config::ConfigArgs;
+
+/// The fewest threads of the runtime: with one, a task that computes would hold up all others.
+const FEWEST_THREADS: usize = 2;
+
+/// Replicate's HTTP API on your own machine: predictions, real models, webhooks that arrive.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cogwire",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "\
+Examples:
+  cogwire demo                                    See it work in a few seconds
+  cogwire serve                                   Start a server on http://127.0.0.1:8787
+  cogwire run replicate/hello-world text=Alice    Run a model
+  cogwire webhooks ls                             See what was sent, and what came back
+  cogwire verify --request webhook.http           Find out why a signature does not fit
+
+Data goes to stdout, everything else to stderr.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a server.
+    #[command(after_help = "\
+Examples:
+  cogwire serve
+  cogwire serve --scripts models.toml --retention 1h
+  cogwire serve --listen 0.0.0.0:8787 --public-url https://cogwire.example.com --behind-proxy
+  cogwire serve --webhook-allow private,receiver.internal
+
+Each flag, such as --max-running, is also a variable, COGWIRE_MAX_RUNNING, and a key of
+./cogwire.toml, max_running. `cogwire config default` explains them all and shows the defaults.
+SIGTERM or ^C stops the server when running predictions have ended; a second one, at once.")]
+    Serve(ConfigArgs),
+    /// See predictions run and webhooks arrive, on this machine and in a few seconds.
+    Demo(demo::DemoArgs),
+    /// Run a model and print its output.
+    Run(run::RunArgs),
+    /// List, show and cancel predictions.
+    Predictions(predictions::PredictionsArgs),
+    /// See which webhooks were sent, what came back, and why one was not; send them again.
+    Webhooks(webhooks::WebhooksArgs),
+    /// Make, list and revoke API tokens.
+    Token(token::TokenArgs),
+    /// Check a webhook's signature, and explain why it does not fit.
+    Verify(verify::VerifyArgs),
+    /// Show the defaults, or the configuration that is in force.
+    Config(show_config::ShowConfigArgs),
+    /// Print a completion script for a shell.
+    #[command(after_help = "\
+Example:
+  cogwire completion bash > ~/.local/share/bash-completion/completions/cogwire")]
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the version.
+    Version,
+}
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        unreachable!("nothing else has run before");
+    }
+    let outcome = Cli::parse().command.run();
+    outcome.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
+            Self::Completion { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "cogwire", &mut script);
+                output::print_piece(&String::from_utf8_lossy(&script))?;
+                Ok(())
+            }
+            Self::Version => Ok(output::print(concat!("cogwire ", env!("CARGO_PKG_VERSION")))?),
+            Self::Config(args) => show_config::run(args),
+            other => runtime()?.block_on(other.run_async()),
+        }
+    }
+
+    async fn run_async(self) -> Outcome {
+        match self {
+            Self::Serve(args) => serve::run(args).await,
+            Self::Demo(args) => demo::run(args).await,
+            Self::Run(args) => run::run(args).await,
+            Self::Predictions(args) => predictions::run(args).await,
+            Self::Webhooks(args) => webhooks::run(args).await,
+            Self::Token(args) => token::run(args).await,
+            Self::Verify(args) => verify::run(args).await,
+            Self::Config(_) | Self::Completion { .. } | Self::Version => Ok(()),
+        }
+    }
+}
+
+fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    let threads =
+        std::thread::available_parallelism().map_or(FEWEST_THREADS, usize::from).max(FEWEST_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    runtime.map_err(|error| Failure::of("cannot start", &error))
+}

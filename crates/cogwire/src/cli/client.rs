@@ -1,0 +1,157 @@
+//! The client commands' side of the API: which server, with which token, and what its errors mean.
+
+mod target;
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::failure::{Failure, Outcome};
+use target::Target;
+pub(super) use target::TargetArgs;
+
+/// How long the server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may pause. Nothing that these commands ask for is held open in silence for longer.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A connection to one server.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<SecretString>,
+}
+
+impl Client {
+    /// A client for the server that the arguments, the environment or the credentials file name.
+    pub(super) fn new(args: &TargetArgs) -> Outcome<Self> {
+        Self::build(Target::find(args)?)
+    }
+
+    /// A client for a server of this process.
+    pub(super) fn for_server(url: &str, token: SecretString) -> Outcome<Self> {
+        let url = Url::parse(url).map_err(|error| Failure::of("the server's URL is wrong", &error))?;
+        Self::build(Target { url, token: Some(token), certificate: None })
+    }
+
+    fn build(target: Target) -> Outcome<Self> {
+        let certificates = target.certificate.as_deref().map(certificate).transpose()?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .user_agent(concat!("cogwire-cli/", env!("CARGO_PKG_VERSION")))
+            .tls_certs_merge(certificates)
+            .build()
+            .map_err(|error| Failure::of("cannot make requests", &error))?;
+        Ok(Self { http, base: target.url, token: target.token })
+    }
+
+    /// The server's URL, without a slash at the end.
+    pub(super) fn base(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// `GET`, and the answer's JSON. `path` begins after `/v1`.
+    pub(super) async fn get(&self, path: &str) -> Outcome<Value> {
+        json(self.send(self.request(Method::GET, path)?).await?).await
+    }
+
+    /// `GET`, and `None` when the answer is 404.
+    pub(super) async fn find(&self, path: &str) -> Outcome<Option<Value>> {
+        let response = self.answer(self.request(Method::GET, path)?).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        json(checked(response).await?).await.map(Some)
+    }
+
+    /// `POST` with a JSON body, and the answer's JSON.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
+        json(self.send(self.request(Method::POST, path)?.json(body)).await?).await
+    }
+
+    /// The secret that signs this account's webhooks.
+    pub(super) async fn webhook_secret(&self) -> Outcome<String> {
+        let body = self.get("/webhooks/default/secret").await?;
+        let key = body["key"].as_str().map(str::to_owned);
+        key.ok_or_else(|| Failure::Failed("the server answered without a secret".to_owned()))
+    }
+
+    /// The body of a URL that the server gave, such as a file's or a stream's. The token goes to this server only.
+    pub(super) async fn open(&self, url: &str, accept: &str) -> Outcome<Response> {
+        let url =
+            Url::parse(url).map_err(|error| Failure::of(format_args!("{url:?} is not a URL"), &error))?;
+        let own = url.origin() == self.base.origin();
+        let request = self.http.get(url).header("accept", accept);
+        self.send(if own { self.authorised(request) } else { request }).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> Outcome<RequestBuilder> {
+        let url = format!("{}/v1{path}", self.base());
+        Ok(self.authorised(self.http.request(method, url)))
+    }
+
+    fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Outcome<Response> {
+        let response = self.answer(request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return Err(Failure::Failed(self.unauthorised()));
+        }
+        checked(response).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Outcome<Response> {
+        request.send().await.map_err(|error| {
+            if error.is_connect() {
+                let advice = "start one with `cogwire serve`, or say where it is with --url";
+                return Failure::Failed(format!("no server answers at {}: {advice}", self.base()));
+            }
+            Failure::of(format_args!("the request to {} failed", self.base()), &error.without_url())
+        })
+    }
+
+    fn unauthorised(&self) -> String {
+        let base = self.base();
+        match self.token {
+            Some(_) => format!(
+                "{base} does not know this token: make one with `cogwire token create` where the server runs"
+            ),
+            None => format!("{base} wants a token: give it with --token or COGWIRE_API_TOKEN"),
+        }
+    }
+}
+
+fn certificate(path: &std::path::Path) -> Outcome<Certificate> {
+    let unusable = |error: &dyn std::error::Error| {
+        Failure::of(format_args!("the server's certificate {} cannot be used", path.display()), error)
+    };
+    let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
+    Certificate::from_pem(&pem).map_err(|error| unusable(&error))
+}
+
+async fn json(response: Response) -> Outcome<Value> {
+    response
+        .json()
+        .await
+        .map_err(|error| Failure::of("the server's answer is not JSON", &error.without_url()))
+}
+
+/// Turns an error answer into its explanation.
+async fn checked(response: Response) -> Outcome<Response> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body: Value = response.json().await.unwrap_or_default();
+    let reason = body["detail"].as_str().unwrap_or_else(|| status.canonical_reason().unwrap_or("an error"));
+    Err(Failure::Failed(format!("the server answered {}: {}", status.as_u16(), reason.trim_end())))
+}

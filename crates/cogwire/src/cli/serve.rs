@@ -1,0 +1,83 @@
+//! `cogwire serve`: a server, and what its owner must know when it has started.
+
+mod welcome;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::failure::{Failure, Outcome, with_causes};
+use super::output;
+use crate::config::{Config, ConfigArgs};
+use crate::lifecycle::{Lifecycle, SystemClock, SystemEntropy};
+use crate::server::{Credentials, Error, Server, Surroundings, Tokens};
+use crate::telemetry;
+use welcome::{TokenPlace, Welcome};
+
+/// Serves until a signal comes.
+pub(super) async fn run(args: ConfigArgs) -> Outcome {
+    let config = args.config()?;
+    telemetry::start_log(config.log_format);
+    let metrics = telemetry::start_metrics().map_err(|error| Failure::from_error(&error))?;
+    let (clock, lifecycle) = (Arc::new(SystemClock), Lifecycle::default());
+    lifecycle.listen_for_signals(config.drain_timeout, clock.clone()).map_err(Error::Signals)?;
+    let surroundings = Surroundings { clock, entropy: Arc::new(SystemEntropy), metrics, lifecycle };
+    let server = Server::start(config.clone(), surroundings).await?;
+    warn_if_exposed(&config);
+    welcome(&config, &server);
+    server.stopped().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn warn_if_exposed(config: &Config) {
+    if !config.listen.ip().is_loopback() && config.tls.is_none() && !config.behind_proxy {
+        tracing::warn!(
+            listen = %config.listen,
+            "tokens and data travel unencrypted: serve https with --tls-cert and --tls-key or --tls-self-signed, or say \
+             with --behind-proxy that a proxy does"
+        );
+    }
+}
+
+fn welcome(config: &Config, server: &Server) {
+    let token = token_place(config, server);
+    let welcome = Welcome { config, url: server.url(), token };
+    if config.log_format.is_text() { output::say(welcome) } else { welcome.log() }
+}
+
+/// Keeps a new token for this machine's client commands, when nobody else can reach the server.
+fn token_place(config: &Config, server: &Server) -> TokenPlace {
+    match server.tokens() {
+        Tokens::New(token) => {
+            TokenPlace::New { token: token.clone(), kept: keep(config, server.url(), token) }
+        }
+        Tokens::Stored => kept_before(config, server.url()),
+        Tokens::OnlyEnvironment => TokenPlace::Environment,
+        Tokens::None => TokenPlace::Nowhere,
+    }
+}
+
+fn keep(config: &Config, url: &str, token: &SecretString) -> bool {
+    if !config.is_loopback_only() {
+        return false;
+    }
+    let saved = Credentials { url: url.to_owned(), token: token.clone() }.save(&config.data_dir);
+    if let Err(error) = &saved {
+        tracing::warn!(
+            error = with_causes(error),
+            "the token could not be kept for this machine's client commands"
+        );
+    }
+    saved.is_ok()
+}
+
+/// The file names the port, which may be another one this time.
+fn kept_before(config: &Config, url: &str) -> TokenPlace {
+    match Credentials::load(&config.data_dir) {
+        Ok(Some(credentials)) if credentials.url == url || keep(config, url, &credentials.token) => {
+            TokenPlace::Kept
+        }
+        _ => TokenPlace::Elsewhere,
+    }
+}

@@ -1,0 +1,204 @@
+//! `cogwire webhooks`: what was sent, what came back, and why something was not sent.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::client::{Client, TargetArgs};
+use super::failure::{Failure, Outcome};
+use super::output::{self, Cell, Style, Table};
+use super::predictions::{first_of_pages, text, time};
+
+/// Shows what was sent, what came back, and why something was not sent; sends again.
+#[derive(Debug, Args)]
+pub(super) struct WebhooksArgs {
+    #[command(subcommand)]
+    command: WebhooksCommand,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum WebhooksCommand {
+    /// List messages, newest first.
+    Ls {
+        /// Only those of one prediction, with an explanation of what was not sent.
+        #[arg(long, value_name = "ID")]
+        prediction: Option<String>,
+        /// Only those that stand so.
+        #[arg(long)]
+        state: Option<State>,
+        /// How many.
+        #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 20)]
+        limit: usize,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one message with its attempts.
+    Show {
+        /// The message's id: the webhook-id header.
+        #[arg(value_name = "MSG")]
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send messages again.
+    Resend {
+        /// Their ids.
+        #[arg(required = true, value_name = "MSG")]
+        ids: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the secret that signs webhooks.
+    Secret {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// How a message stands.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum State {
+    Pending,
+    Sending,
+    Delivered,
+    Failed,
+    Exhausted,
+    Interrupted,
+}
+
+/// Does what the subcommand says.
+pub(super) async fn run(args: WebhooksArgs) -> Outcome {
+    let client = Client::new(&args.target)?;
+    match args.command {
+        WebhooksCommand::Ls { prediction: Some(id), state, json, .. } => {
+            list_of_prediction(&client, &id, state, json).await
+        }
+        WebhooksCommand::Ls { prediction: None, state, limit, json } => {
+            list(&client, state, limit, json).await
+        }
+        WebhooksCommand::Show { id, json } => show(&client, &id, json).await,
+        WebhooksCommand::Resend { ids, json } => resend(&client, &ids, json).await,
+        WebhooksCommand::Secret { json } => secret(&client, json).await,
+    }
+}
+
+impl State {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+async fn list(client: &Client, state: Option<State>, limit: usize, json: bool) -> Outcome {
+    let path = match state {
+        Some(state) => format!("/deliveries?state={}", state.name()),
+        None => "/deliveries".to_owned(),
+    };
+    let deliveries = first_of_pages(client, &path, limit).await?;
+    if json {
+        output::print_json(&Value::Array(deliveries))?
+    } else {
+        output::print(table(&deliveries))?
+    }
+    Ok(())
+}
+
+async fn list_of_prediction(client: &Client, id: &str, state: Option<State>, json: bool) -> Outcome {
+    let mut answer = client.get(&format!("/predictions/{id}/deliveries")).await?;
+    if let (Some(state), Some(results)) = (state, answer["results"].as_array_mut()) {
+        results.retain(|delivery| delivery["state"] == json!(state.name()));
+    }
+    if json {
+        output::print_json(&answer)?;
+        return Ok(());
+    }
+    let deliveries = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !deliveries.is_empty() {
+        output::print(table(deliveries))?;
+    }
+    explanations(&answer).iter().try_for_each(output::print)?;
+    Ok(())
+}
+
+/// Sentences of the answer about what was not sent.
+fn explanations(answer: &Value) -> Vec<String> {
+    match &answer["explanation"] {
+        Value::String(sentence) => vec![sentence.clone()],
+        Value::Array(sentences) => sentences.iter().map(|sentence| text(sentence).to_owned()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn table(deliveries: &[Value]) -> Table {
+    let mut table = Table::new(&["message", "event", "state", "attempts", "next attempt", "url"]);
+    for delivery in deliveries {
+        table.row(vec![
+            Cell::plain(text(&delivery["id"])),
+            Cell::plain(text(&delivery["event"])),
+            Cell::state(text(&delivery["state"])),
+            Cell::plain(delivery["attempts"].to_string()),
+            Cell::plain(time(&delivery["next_attempt_at"])),
+            Cell::plain(text(&delivery["url"])),
+        ]);
+    }
+    table
+}
+
+async fn show(client: &Client, id: &str, json: bool) -> Outcome {
+    let delivery = client.get(&format!("/deliveries/{id}")).await?;
+    if json {
+        output::print_json(&delivery)?;
+        return Ok(());
+    }
+    let state = text(&delivery["state"]);
+    let heading =
+        format!("{} {} to {}", text(&delivery["id"]), text(&delivery["event"]), text(&delivery["url"]));
+    output::print(format_args!("{}: {}", Style::Strong.paint(heading), Style::of_state(state).paint(state)))?;
+    for attempt in delivery["attempt_log"].as_array().into_iter().flatten() {
+        output::print(attempt_line(attempt))?;
+    }
+    if let Some(next) = delivery["next_attempt_at"].as_str() {
+        output::print(format_args!("The next attempt is due at {}.", time(&json!(next))))?;
+    }
+    Ok(())
+}
+
+fn attempt_line(attempt: &Value) -> String {
+    let class = text(&attempt["class"]);
+    let status = attempt["status"].as_u64().map(|status| format!(" [{status}]")).unwrap_or_default();
+    let detail = text(&attempt["detail"]);
+    let started = time(&attempt["started_at"]);
+    let number = &attempt["number"];
+    let class = Style::of_state(if class == "delivered" { class } else { "failed" }).paint(class);
+    format!("  {number}. {started} {class}{status} {detail}")
+}
+
+async fn resend(client: &Client, ids: &[String], json: bool) -> Outcome {
+    let mut failed = false;
+    for id in ids {
+        match client.post(&format!("/deliveries/{id}/resend"), &json!({})).await {
+            Ok(answer) if json => output::print_json(&answer)?,
+            Ok(_) => output::print(format_args!("{id} is sent again"))?,
+            Err(failure @ Failure::Failed(_)) => {
+                failure.report();
+                failed = true;
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if failed { Err(Failure::Told) } else { Ok(()) }
+}
+
+async fn secret(client: &Client, json: bool) -> Outcome {
+    let secret = client.webhook_secret().await?;
+    if json {
+        output::print_json(&json!({"key": secret}))?
+    } else {
+        output::print(secret)?
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Why a server did not start or did not end well: one sentence each, which says what to do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::TlsError;
+use crate::lifecycle::Stopped;
+
+/// The server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another program listens there.
+    #[error(
+        "{0} is in use by another program: stop it, or choose another address with --listen (port 0 takes a free one)"
+    )]
+    AddressInUse(SocketAddr),
+    /// It is not possible to listen there.
+    #[error("cannot listen on {address}: choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory {}: make it a folder that this user may write to, or choose another with --data-dir", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// The database cannot be used.
+    #[error("cannot start with the data in {}", path.display())]
+    Store {
+        /// The data directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: cogwire_store::Error,
+    },
+    /// Files cannot be stored.
+    #[error("files cannot be stored")]
+    Files(#[source] cogwire_files::Error),
+    /// TLS cannot be served.
+    #[error("https cannot be served")]
+    Tls(#[source] TlsError),
+    /// A script was refused.
+    #[error("a script is wrong")]
+    Script(#[source] cogwire_runner::ScriptError),
+    /// Signals cannot be received.
+    #[error("this process cannot receive signals")]
+    Signals(#[source] io::Error),
+    /// A task ended on its own.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}

@@ -1,0 +1,94 @@
+//! Whose server this is: the account, its first token and its signing secret, made at the first start.
+
+use cogwire_core::link::LinkKey;
+use cogwire_core::prediction::AccountId;
+use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::webhook::signature::Secret;
+use cogwire_store::{AccountStore, Result};
+use secrecy::SecretString;
+
+use super::token;
+use crate::config::Config;
+
+/// The length of a generated signing secret in bytes.
+const SECRET_BYTES: usize = 32;
+
+/// What the store says about the server's account.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// The account.
+    pub(super) account: AccountId,
+    /// The tokens that somebody may use.
+    pub(super) tokens: Tokens,
+}
+
+/// The state of the account's tokens.
+#[derive(Debug, Clone)]
+pub enum Tokens {
+    /// This one was made just now, and is known only here.
+    New(SecretString),
+    /// There are tokens; none of them is known here.
+    Stored,
+    /// Only the one from the environment is valid.
+    OnlyEnvironment,
+    /// There is none: nobody can use the API.
+    None,
+}
+
+/// Makes what is missing.
+pub(super) async fn establish(
+    store: &dyn AccountStore,
+    config: &Config,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Identity> {
+    let account = AccountId(config.username.as_str().into());
+    let is_new = store.ensure_account(&account, clock.now()).await?;
+    establish_secret(store, &account, config, clock, entropy).await?;
+    let tokens = match (store.tokens(&account).await?.is_empty(), &config.secrets.api_token) {
+        (false, _) => Tokens::Stored,
+        (true, Some(_)) => Tokens::OnlyEnvironment,
+        (true, None) if is_new => Tokens::New(first_token(store, &account, clock, entropy).await?),
+        (true, None) => Tokens::None,
+    };
+    Ok(Identity { account, tokens })
+}
+
+/// The key that signs links, which stays the same for as long as the data does.
+pub(super) async fn link_key(store: &dyn AccountStore, name: &str, entropy: &dyn Entropy) -> Result<LinkKey> {
+    let mut fresh = [0; 32];
+    entropy.fill(&mut fresh);
+    Ok(LinkKey::new(store.server_key(name, fresh).await?))
+}
+
+async fn establish_secret(
+    store: &dyn AccountStore,
+    account: &AccountId,
+    config: &Config,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<()> {
+    let current = store.secrets(account).await?.into_iter().next();
+    let wanted = match (&config.secrets.webhook_secret, &current) {
+        (Some(given), Some(current)) if given.expose() == current.expose() => return Ok(()),
+        (Some(given), _) => given.clone(),
+        (None, Some(_)) => return Ok(()),
+        (None, None) => {
+            let mut key = [0; SECRET_BYTES];
+            entropy.fill(&mut key);
+            Secret::from_key(&key).expect("the length is within the bounds")
+        }
+    };
+    store.set_secret(account, &wanted, clock.now()).await
+}
+
+async fn first_token(
+    store: &dyn AccountStore,
+    account: &AccountId,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<SecretString> {
+    let token = token::generate(entropy);
+    store.add_token(token::row(&token, account.clone(), "first start".to_owned(), clock.now())).await?;
+    Ok(token)
+}

@@ -1,0 +1,155 @@
+//! The parts of a server, and the tasks that they become.
+
+use std::sync::Arc;
+
+use axum::Router;
+use cogwire_core::time::Clock;
+use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SoleHolder, SystemResolver};
+use cogwire_engine::{Engine, EngineConfig, OutputFiles};
+use cogwire_runner::{Runner, Scripts};
+use cogwire_store::handoff::{self, Handoff, LaneInbox};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::foundation::Foundation;
+use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings};
+
+use crate::config::{Config, FileMode};
+
+/// How many lanes may be in memory for each request that may be under way: those that wait for their next message stay there.
+const LANES_PER_REQUEST: usize = 16;
+
+/// Everything that runs in a server, before it does.
+pub(super) struct Parts {
+    pub(super) foundation: Foundation,
+    pub(super) engine: Engine,
+    delivery: Delivery,
+    inbox: LaneInbox,
+    /// The tasks of models, which outlive their cancellation for a moment.
+    runs: TaskTracker,
+    router: Router,
+}
+
+impl Parts {
+    /// Puts the parts together. The engine has joined the store and taken over what an earlier run left.
+    pub(super) async fn assemble(
+        config: Config,
+        url: &str,
+        surroundings: &Surroundings,
+    ) -> Result<Self, Error> {
+        let scripts = Scripts::load(&config.scripts).map_err(Error::Script)?;
+        let foundation = Foundation::lay(config, url, surroundings).await?;
+        let runs = TaskTracker::new();
+        let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
+        let (handoff, inbox) = handoff::channel(foundation.config.webhooks.concurrency * LANES_PER_REQUEST);
+        let engine = engine(&foundation, runner, handoff);
+        engine.start().await.map_err(|error| foundation.unusable(error))?;
+        let delivery = delivery(&foundation);
+        let router = router(&foundation, &engine, surroundings);
+        Ok(Self { foundation, engine, delivery, inbox, runs, router })
+    }
+
+    /// Starts the tasks. The sender stops after the last run has ended, because runs end with something to send.
+    pub(super) fn spawn(self, listening: Listening, surroundings: &Surroundings) {
+        let lifecycle = &surroundings.lifecycle;
+        let (soft, hard) = (lifecycle.soft().clone(), lifecycle.hard().clone());
+        let runs_ended = CancellationToken::new();
+        let connections = Connections {
+            listener: listening.listener,
+            tls: listening.tls,
+            router: self.router,
+            most: self.foundation.config.max_connections,
+            soft: soft.clone(),
+            hard: hard.clone(),
+        };
+        lifecycle.spawn("listener", connections.serve());
+        lifecycle.spawn("webhook sender", self.delivery.run(self.inbox, runs_ended.clone(), hard.clone()));
+        lifecycle.spawn("engine", run_models(self.engine, self.runs, soft.clone(), hard, runs_ended));
+        lifecycle
+            .spawn("metrics", keep_metrics(surroundings.metrics.clone(), surroundings.clock.clone(), soft));
+    }
+}
+
+async fn run_models(
+    engine: Engine,
+    runs: TaskTracker,
+    soft: CancellationToken,
+    hard: CancellationToken,
+    ended: CancellationToken,
+) {
+    // The sender must hear of the end also when the engine breaks.
+    let _ended = ended.drop_guard();
+    engine.run_until_idle(soft, hard).await;
+    runs.close();
+    runs.wait().await;
+}
+
+async fn keep_metrics(metrics: PrometheusHandle, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    while stop.run_until_cancelled(clock.sleep(METRICS_UPKEEP)).await.is_some() {
+        metrics.run_upkeep();
+    }
+}
+
+fn engine(foundation: &Foundation, runner: Runner, handoff: Handoff) -> Engine {
+    let parts = cogwire_engine::Parts {
+        store: foundation.store.clone(),
+        runner,
+        files: foundation.files.clone(),
+        links: foundation.links.clone(),
+        clock: foundation.clock.clone(),
+        entropy: foundation.entropy.clone(),
+        handoff: Some(handoff),
+        node: foundation.node.clone(),
+    };
+    let config = &foundation.config;
+    Engine::new(
+        parts,
+        EngineConfig {
+            limits: config.limits,
+            max_running: config.max_running,
+            retention: config.retention,
+            webhook_retention: config.webhook_retention,
+            output_files: output_files(config.output_files, foundation.links.base()),
+            ..EngineConfig::default()
+        },
+    )
+}
+
+/// The official clients make files of https and data URLs only; a plain http URL would reach the user as a text.
+fn output_files(mode: FileMode, url: &str) -> OutputFiles {
+    match mode {
+        FileMode::Url => OutputFiles::Url,
+        FileMode::Data => OutputFiles::Data,
+        FileMode::Auto if url.starts_with("https:") => OutputFiles::Url,
+        FileMode::Auto => OutputFiles::Data,
+    }
+}
+
+fn delivery(foundation: &Foundation) -> Delivery {
+    let clock = foundation.clock.clone();
+    let guard = foundation.guard.clone();
+    let webhooks = &foundation.config.webhooks;
+    let http = HttpConfig { max_idle: webhooks.concurrency, ..HttpConfig::default() };
+    let parts = cogwire_delivery::Parts {
+        deliveries: foundation.store.clone(),
+        predictions: foundation.store.clone(),
+        accounts: foundation.store.clone(),
+        sink: Arc::new(HttpSink::new(http, guard, Arc::new(SystemResolver), clock.clone())),
+        clock,
+        entropy: foundation.entropy.clone(),
+        hold: Arc::new(SoleHolder),
+        links: foundation.links.clone(),
+        node: foundation.node.clone(),
+    };
+    let config = DeliveryConfig {
+        max_in_flight: webhooks.concurrency,
+        per_origin: webhooks.per_origin,
+        ..DeliveryConfig::default()
+    };
+    Delivery::new(config, parts)
+}
+
+fn router(_foundation: &Foundation, _engine: &Engine, _surroundings: &Surroundings) -> Router {
+    Router::new()
+}
