@@ -4,8 +4,9 @@
 //! back when the lane leaves memory, so a lane that was claimed always has room. Knows nothing of SQL or HTTP; the two
 //! sides do not know each other.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cogwire_core::time::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -28,6 +29,7 @@ pub fn channel(capacity: usize) -> (Handoff, LaneInbox) {
         kept: capacity / KEPT,
         wake_at: AtomicI64::new(NEVER),
         woken: Notify::new(),
+        crowded: RwLock::default(),
     });
     (Handoff { sender, shared: Arc::clone(&shared) }, LaneInbox { lanes, shared })
 }
@@ -83,12 +85,14 @@ struct Shared {
     kept: usize,
     wake_at: AtomicI64,
     woken: Notify,
+    crowded: RwLock<HashSet<Arc<str>>>,
 }
 
 impl Handoff {
-    /// Room for one more lane. `None` when there is none, or the sender is stopping: commit without claiming the lane then.
-    pub fn try_reserve(&self) -> Option<HandoffPermit> {
-        if self.shared.room.available_permits() <= self.shared.kept {
+    /// Room for one more lane of this origin. `None` when there is none, many lanes of the origin wait already, or the sender
+    /// is stopping: commit without claiming the lane then.
+    pub fn try_reserve(&self, origin: &str) -> Option<HandoffPermit> {
+        if self.shared.room.available_permits() <= self.shared.kept || self.shared.is_crowded(origin) {
             return None;
         }
         let place = self.shared.try_place()?;
@@ -129,6 +133,16 @@ impl LaneInbox {
         std::iter::from_fn(|| self.shared.try_place()).take(limit).collect()
     }
 
+    /// Says whether so many lanes of this origin wait that further ones should stay in the store.
+    pub fn set_crowded(&self, origin: &Arc<str>, crowded: bool) {
+        let mut origins = self.shared.crowded.write().unwrap_or_else(PoisonError::into_inner);
+        if crowded {
+            origins.insert(Arc::clone(origin));
+        } else {
+            origins.remove(origin);
+        }
+    }
+
     /// Gives out no room any more. Lanes for which there is room already may still arrive.
     pub fn close(&self) {
         self.shared.room.close();
@@ -138,6 +152,10 @@ impl LaneInbox {
 impl Shared {
     fn try_place(&self) -> Option<Place> {
         Arc::clone(&self.room).try_acquire_owned().ok().map(|room| Place { _room: room })
+    }
+
+    fn is_crowded(&self, origin: &str) -> bool {
+        self.crowded.read().unwrap_or_else(PoisonError::into_inner).contains(origin)
     }
 
     fn take_wake_at(&self) -> Timestamp {
@@ -153,12 +171,14 @@ mod tests {
 
     use super::*;
 
+    const ORIGIN: &str = "https://example.com";
+
     fn lane(number: u128) -> ClaimedLane {
         ClaimedLane {
             prediction: PredictionId::new(Timestamp::from_micros(1), number),
             account: AccountId("a".into()),
             url: "https://example.com/".to_owned(),
-            origin: "https://example.com".to_owned(),
+            origin: ORIGIN.to_owned(),
             lease_no: 1,
             lane: Lane::default(),
             final_body: None,
@@ -168,13 +188,13 @@ mod tests {
     #[tokio::test]
     async fn a_lane_keeps_its_room_until_it_is_dropped() {
         let (handoff, mut inbox) = channel(1);
-        let permit = handoff.try_reserve().expect("the first fits");
-        assert!(handoff.try_reserve().is_none());
+        let permit = handoff.try_reserve(ORIGIN).expect("the first fits");
+        assert!(handoff.try_reserve(ORIGIN).is_none());
         permit.send(lane(1));
         let Some(Arrival::Lane(held)) = inbox.recv().await else { panic!("a lane was sent") };
-        assert!(handoff.try_reserve().is_none());
+        assert!(handoff.try_reserve(ORIGIN).is_none());
         drop(held);
-        assert!(handoff.try_reserve().is_some());
+        assert!(handoff.try_reserve(ORIGIN).is_some());
     }
 
     #[tokio::test]
@@ -193,18 +213,28 @@ mod tests {
     #[tokio::test]
     async fn a_closed_inbox_takes_what_was_promised_and_no_more() {
         let (handoff, mut inbox) = channel(8);
-        let permit = handoff.try_reserve().expect("there is room");
+        let permit = handoff.try_reserve(ORIGIN).expect("there is room");
         inbox.close();
-        assert!(handoff.try_reserve().is_none());
+        assert!(handoff.try_reserve(ORIGIN).is_none());
         assert!(inbox.reserve(3).is_empty());
         permit.send(lane(2));
         assert!(inbox.try_recv().is_some());
     }
 
     #[test]
+    fn a_crowded_origin_gets_no_room_and_others_do() {
+        let (handoff, inbox) = channel(8);
+        inbox.set_crowded(&ORIGIN.into(), true);
+        assert!(handoff.try_reserve(ORIGIN).is_none());
+        assert!(handoff.try_reserve("https://example.org").is_some());
+        inbox.set_crowded(&ORIGIN.into(), false);
+        assert!(handoff.try_reserve(ORIGIN).is_some());
+    }
+
+    #[test]
     fn lanes_that_wait_in_the_store_always_get_some_room() {
         let (handoff, inbox) = channel(8);
-        let permits: Vec<_> = std::iter::from_fn(|| handoff.try_reserve()).collect();
+        let permits: Vec<_> = std::iter::from_fn(|| handoff.try_reserve(ORIGIN)).collect();
         assert_eq!((permits.len(), inbox.reserve(8).len()), (6, 2));
     }
 

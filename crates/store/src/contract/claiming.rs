@@ -39,6 +39,18 @@ pub async fn a_claim_sees_only_its_versions(home: Arc<dyn Home>) {
     assert!(world.store.claim(&world.node, &[], 10, at(99)).await.expect("nothing to write").is_empty());
 }
 
+/// Two claims at once do not get the same prediction.
+pub async fn a_prediction_is_claimed_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in 1..=20 {
+        world.create(request(number)).await;
+    }
+    let (one, other) = tokio::join!(world.claim(15), world.claim(15));
+    let mut all = [ids(&one), ids(&other)].concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=20).map(id).collect::<Vec<_>>());
+}
+
 async fn overdue_at(world: &World, millis: i64) -> Vec<Overdue> {
     world.store.overdue(at(millis), 10).await.expect("the deadlines are read")
 }

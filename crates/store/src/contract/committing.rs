@@ -140,6 +140,22 @@ pub async fn the_first_end_wins(home: Arc<dyn Home>) {
     assert_eq!(world.load(id(1)).await.status(), Status::Succeeded);
 }
 
+/// Two ends at once: one is durable, and the other is told.
+pub async fn of_two_ends_at_once_one_is_durable(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let run = world.create_run(all_events()).await;
+    let cancel = commit_of(&run.prediction, Event::CancelRequested, Guard::Anyone, at(10));
+    let finish = run.commit_of(succeeded(), at(10));
+    let (canceled, finished) = tokio::join!(world.commit(cancel), world.commit(finish));
+    let expected = match (canceled, finished) {
+        (CommitOutcome::Committed(_), CommitOutcome::Fenced) => Status::Canceled,
+        (CommitOutcome::Fenced, CommitOutcome::Committed(_)) => Status::Succeeded,
+        other => panic!("one wins, and it was {other:?}"),
+    };
+    assert_eq!(world.load(id(1)).await.status(), expected);
+    assert_eq!(world.store.deliveries(id(1)).await.expect("the messages are read").len(), 1);
+}
+
 /// A prediction that was never created cannot change.
 pub async fn what_is_unknown_is_fenced(home: Arc<dyn Home>) {
     let world = World::new(home).await;

@@ -54,6 +54,19 @@ pub async fn an_idempotency_key_creates_once(home: Arc<dyn Home>) {
     assert_eq!((world.find(id(2)).await, world.find(id(3)).await), (None, None));
 }
 
+/// Two requests at once under the same key make one prediction.
+pub async fn a_key_that_is_used_twice_at_once_creates_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let (one, other) = tokio::join!(create(&world, with_key(1, "k", 7)), create(&world, with_key(2, "k", 7)));
+    let replayed = match (one, other) {
+        (CreateOutcome::Created, CreateOutcome::Replayed(id))
+        | (CreateOutcome::Replayed(id), CreateOutcome::Created) => id,
+        other => panic!("one creates, and it was {other:?}"),
+    };
+    let there = [world.find(id(1)).await.is_some(), world.find(id(2)).await.is_some()];
+    assert_eq!(there, [replayed == id(1), replayed == id(2)]);
+}
+
 /// A key that has expired is as good as forgotten.
 pub async fn an_expired_key_is_free_again(home: Arc<dyn Home>) {
     let world = World::new(home).await;

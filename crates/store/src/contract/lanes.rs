@@ -233,6 +233,28 @@ pub async fn origins_take_turns(home: Arc<dyn Home>) {
     assert_eq!((claimed_numbers(&rest), rest.next_due), (vec![5, 6], None));
 }
 
+/// When every origin has one turn, what waits behind the first is due next.
+pub async fn what_waits_behind_a_claimed_lane_is_named(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for (number, origin) in [(1, "http://a.example"), (2, "http://b.example"), (3, "http://a.example")] {
+        owe(&world, number, origin).await;
+    }
+    let both = claim(&world, 2, 10, 100).await;
+    assert_eq!((claimed_numbers(&both), both.next_due), (vec![1, 2], Some(at(3))));
+}
+
+/// Two claims at once do not get the same lane.
+pub async fn a_lane_is_claimed_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in 1..=20 {
+        owe(&world, number, "http://a.example").await;
+    }
+    let (one, other) = tokio::join!(claim(&world, 20, 20, 100), claim(&world, 20, 20, 100));
+    let mut all = [claimed_numbers(&one), claimed_numbers(&other)].concat();
+    all.sort_unstable();
+    assert_eq!(all, (1..=20).collect::<Vec<_>>());
+}
+
 /// No more of one origin than was asked for.
 pub async fn the_limit_of_an_origin_holds(home: Arc<dyn Home>) {
     let world = World::new(home).await;

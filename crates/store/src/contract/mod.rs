@@ -4,7 +4,6 @@
 //! [`contract_tests!`](crate::contract_tests), so that none is forgotten.
 
 #![expect(clippy::panic, reason = "these are tests: a broken promise ends them")]
-#![expect(clippy::missing_panics_doc, reason = "these are tests: each one says in its name what it promises")]
 
 pub mod accounts;
 pub mod catalog;
@@ -44,6 +43,7 @@ macro_rules! contract_tests {
             a_prediction_is_loaded_as_it_was_created
             a_prediction_can_be_created_as_claimed
             an_idempotency_key_creates_once
+            a_key_that_is_used_twice_at_once_creates_once
             an_expired_key_is_free_again
             a_key_belongs_to_its_account
             an_id_that_is_taken_is_refused
@@ -57,12 +57,14 @@ macro_rules! contract_tests {
             a_stale_lease_is_fenced_and_writes_nothing
             a_cancel_fences_the_holder
             the_first_end_wins
+            of_two_ends_at_once_one_is_durable
             what_is_unknown_is_fenced
             what_is_durable_survives_a_restart
         ]);
         $crate::contract_tests!(@module $home, claiming [
             the_oldest_waiting_predictions_are_claimed
             a_claim_sees_only_its_versions
+            a_prediction_is_claimed_once
             a_claim_sets_the_deadline_of_the_setup
             a_released_prediction_waits_again
             a_stale_or_begun_prediction_is_not_released
@@ -100,6 +102,8 @@ macro_rules! contract_tests {
             trailing_progress_goes_out_without_a_final_message
             an_idle_lane_remembers_its_pace
             origins_take_turns
+            what_waits_behind_a_claimed_lane_is_named
+            a_lane_is_claimed_once
             the_limit_of_an_origin_holds
             the_next_due_lane_is_named
             released_lanes_are_due_again

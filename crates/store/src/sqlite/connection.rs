@@ -13,7 +13,7 @@ use crate::error::Error;
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long a connection waits for another process, such as the `token` command beside a running server.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prepared statements that a connection keeps; more than the store has.
 const STATEMENTS: usize = 256;

@@ -59,6 +59,10 @@ impl Entry {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it reads like an assertion, and most values are made for it"
+)]
 fn same<T: PartialEq + Debug>(what: &str, stored: T, expected: T) -> Checked {
     if stored == expected { Ok(()) } else { Err(format!("{what}: stored {stored:?}, expected {expected:?}")) }
 }

@@ -75,7 +75,8 @@ impl Waiting {
 }
 
 impl Origin {
-    /// Reads as many lanes as can be claimed, and one more to know when the next is due. `origins` is how many have a turn.
+    /// Reads as many lanes as can be claimed, and one more to know when the next is due. `origins` is how many have a turn:
+    /// when they are too many, none has a second one, and some of their first lanes stay as the next that are due.
     fn read(
         db: &Connection,
         origin: &str,
@@ -83,7 +84,7 @@ impl Origin {
         origins: usize,
         claim: &LaneClaim,
     ) -> Outcome<Self> {
-        let only_firsts = origins >= claim.limit as usize || claim.per_origin == 0;
+        let only_firsts = origins > claim.limit as usize || claim.per_origin == 0;
         let waiting = if only_firsts {
             vec![first]
         } else {

@@ -1,6 +1,7 @@
 //! Committing a transition: a compare-and-set on the live row, and everything that hangs on it in the same transaction.
 
 use bytes::Bytes;
+use cogwire_core::json::Json;
 use cogwire_core::prediction::{Content, Transition};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -26,8 +27,8 @@ struct EncodedChunk {
 }
 
 struct EncodedResult {
-    output: Option<String>,
-    metrics: String,
+    output: Option<Json>,
+    metrics: Json,
 }
 
 impl Change {
@@ -71,10 +72,7 @@ impl Change {
 
 impl EncodedResult {
     fn of(content: &Content) -> Self {
-        Self {
-            output: content.output.to_json().map(|output| output.as_str().to_owned()),
-            metrics: content.metrics_json().as_str().to_owned(),
-        }
+        Self { output: content.output.to_json(), metrics: content.metrics_json() }
     }
 }
 
@@ -117,7 +115,7 @@ fn write_result(db: &Connection, change: &Change, next_event: i64) -> Outcome<()
         micros(state.started_at()),
         micros(state.completed_at()),
         state.error(),
-        result.and_then(|result| result.output.as_deref()),
+        result.and_then(|result| result.output.as_ref()).map(Json::as_str),
         transition.result().map(|content| content.logs.as_str()),
         result.map(|result| result.metrics.as_str()),
         int(transition.expected_revision() + 1),

@@ -35,11 +35,11 @@ async fn together<T>(store: &SqliteStore, work: impl Future<Output = T>) -> T {
 }
 
 /// A store that remembers the sizes of its batches.
-fn counting(dir: &std::path::Path, options: SqliteOptions) -> (SqliteStore, Arc<Mutex<Vec<usize>>>) {
+fn counting(dir: &std::path::Path, mut options: SqliteOptions) -> (SqliteStore, Arc<Mutex<Vec<usize>>>) {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&sizes);
     let on_commit = move |size, _| seen.lock().expect("no panic").push(size);
-    let options = SqliteOptions { on_commit: Some(Arc::new(on_commit)), ..options };
+    options.on_commit = Some(Arc::new(on_commit));
     (SqliteStore::open(dir, options).expect("the store opens"), sizes)
 }
 

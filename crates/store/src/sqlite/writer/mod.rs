@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use self::checkpoint::Checkpoints;
 use self::job::{Job, job};
 use self::queue::Queue;
 use super::failure::{Failure, Outcome};
@@ -94,9 +95,10 @@ struct Thread {
 impl Thread {
     fn run(self) {
         let _abandon = AbandonOnExit(Arc::clone(&self.queue));
+        let mut checkpoints = Checkpoints::default();
         while let Some(jobs) = self.queue.take() {
             self.write(jobs);
-            self.report(checkpoint::when_due(&self.db));
+            self.report(checkpoints.after_batch(&self.db));
         }
         self.report(checkpoint::everything(&self.db));
     }
@@ -129,7 +131,7 @@ impl Thread {
         for _ in 1..LOCKED_TRIES {
             match batch::commit(&self.db, jobs) {
                 Err(failure) if failure.is_locked() => {
-                    tracing::warn!("another process has locked the database")
+                    tracing::warn!("another process has locked the database");
                 }
                 outcome => return outcome,
             }
