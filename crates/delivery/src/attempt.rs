@@ -138,6 +138,7 @@ impl Sender {
             now,
         };
         let begun = self.deliveries.begin_intermediate(begin).await;
+        failpoint::reached("intermediate.begun");
         match begun.map_err(|error| Early::Ours("begin a message", error))? {
             true => {
                 let id = DeliveryId { prediction: lane.prediction, seq };

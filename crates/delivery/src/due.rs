@@ -1,4 +1,4 @@
-//! When to ask the store for due lanes.
+//! When to ask the store for due lanes. Pure.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use cogwire_core::time::Timestamp;
 pub(crate) struct Due {
     poll_interval: Duration,
     at: Timestamp,
-    not_before: Timestamp,
+    last_asked: Timestamp,
 }
 
 impl Due {
     /// Due at once: what an earlier process left behind is not announced.
     pub(crate) fn new(poll_interval: Duration, now: Timestamp) -> Self {
-        Self { poll_interval, at: now, not_before: now }
+        Self { poll_interval, at: now, last_asked: now - poll_interval }
     }
 
     /// A lane is due then.
@@ -23,19 +23,16 @@ impl Due {
         self.at = self.at.min(at);
     }
 
-    /// When to ask.
-    pub(crate) fn at(&self) -> Timestamp {
-        self.at.max(self.not_before)
+    /// When to ask. `crowded` says that much of what is due could not be taken; then the store is not asked more often than
+    /// the poll interval says, because it would offer the same again.
+    pub(crate) fn at(&self, crowded: bool) -> Timestamp {
+        if crowded { self.at.max(self.last_asked + self.poll_interval) } else { self.at }
     }
 
     /// The store is being asked.
     pub(crate) fn asked(&mut self, now: Timestamp) {
         self.at = now + self.poll_interval;
-    }
-
-    /// What the store has cannot be taken now; asking again at once would find the same.
-    pub(crate) fn pause(&mut self, now: Timestamp) {
-        self.not_before = now + self.poll_interval;
+        self.last_asked = now;
     }
 }
 
@@ -47,13 +44,11 @@ mod tests {
     fn the_earliest_announcement_counts_and_the_poll_is_the_last_resort() {
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
         let mut due = Due::new(Duration::from_secs(10), at(0));
-        assert_eq!(due.at(), at(0));
+        assert_eq!((due.at(false), due.at(true)), (at(0), at(0)));
         due.asked(at(1));
-        assert_eq!(due.at(), at(11));
+        assert_eq!(due.at(false), at(11));
         due.announce(at(7));
         due.announce(at(9));
-        assert_eq!(due.at(), at(7));
-        due.pause(at(5));
-        assert_eq!(due.at(), at(15));
+        assert_eq!((due.at(false), due.at(true)), (at(7), at(11)));
     }
 }

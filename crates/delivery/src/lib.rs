@@ -12,6 +12,7 @@ pub mod guard;
 mod hold;
 mod message;
 mod metrics;
+mod origin;
 mod record;
 mod roster;
 mod secrets;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cogwire_core::id::DeliveryId;
-use cogwire_core::prediction::{Content, Prediction, State};
+use cogwire_core::prediction::{Content, Ended, Prediction, State};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::signature::{Secret, signature_header};
@@ -62,8 +62,10 @@ impl Message {
 /// It is always shown as processing. The prediction may have ended since the message became due, but this message comes
 /// before the final one, and a receiver takes the first terminal status that it sees for the end.
 pub(crate) fn intermediate_body(mut prediction: Prediction, event: WebhookEvent, links: &Links) -> Bytes {
-    if let Some(started_at) = prediction.state.started_at() {
+    if let State::Ended(Ended { started_at: Some(started_at), .. }) = prediction.state {
         prediction.state = State::Processing { started_at };
+        // They come with the end.
+        prediction.content.metrics.retain(|name, _| !matches!(name.as_str(), "predict_time" | "total_time"));
     }
     if event == WebhookEvent::Start {
         prediction.content = Content::default();

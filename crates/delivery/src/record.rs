@@ -9,6 +9,7 @@ use std::time::Duration;
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::Clock;
 use cogwire_store::delivery::{FinishedAttempt, LaneOutcome};
+use cogwire_store::failpoint;
 use cogwire_store::{DeliveryStore, NodeEpoch};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,9 @@ impl Recorder {
     /// Records attempts in one commit. Outcomes are in the order of the attempts.
     pub(crate) async fn finish(&self, finished: Vec<FinishedAttempt>) -> Vec<LaneOutcome> {
         loop {
-            let error = match self.store.finish_attempts(finished.clone(), self.clock.now()).await {
+            let recorded = self.store.finish_attempts(finished.clone(), self.clock.now()).await;
+            failpoint::reached("attempt.recorded");
+            let error = match recorded {
                 Ok(outcomes) => return outcomes,
                 Err(error) => error,
             };

@@ -1,18 +1,14 @@
 //! Whose turn it is: lanes that wait for a free request, origin by origin.
 //!
-//! Every origin has its own limit of requests at once. It begins low, grows with each answer, and is halved whenever the
-//! origin stalls, so a receiver that hangs soon holds up one request and nobody else's. Origins take turns. A stalling
-//! origin may keep only a few lanes waiting in memory; the others go back to the store. Pure: no clock, no IO.
+//! Origins take turns, each within its own limit, so that no receiver holds up another. An origin for which many lanes wait is
+//! reported as crowded: what else is due for it should stay in the store. Pure: no clock, no IO.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::attempt::Health;
+use crate::origin::Origin;
 
-/// The limit of an origin that nothing is known about.
-const INITIAL: usize = 16;
-/// How many lanes a stalling origin may keep waiting, for each request that it is allowed.
-const WAITING_PER_REQUEST: usize = 4;
 /// The most idle origins whose stalling is remembered.
 const MAX_REMEMBERED: usize = 4096;
 
@@ -29,40 +25,33 @@ pub(crate) struct Roster<T> {
     per_origin: usize,
     in_flight: usize,
     origins: HashMap<Arc<str>, Origin<T>>,
-    /// The origins that have both a waiting lane and room for a request, each once.
+    /// The origins from which something may begin, each once.
     turns: VecDeque<Arc<str>>,
-}
-
-#[derive(Debug)]
-struct Origin<T> {
-    limit: usize,
-    in_flight: usize,
-    waiting: VecDeque<T>,
-    in_turns: bool,
+    crowded: usize,
+    crowding_changes: Vec<(Arc<str>, bool)>,
 }
 
 impl<T: Bound> Roster<T> {
     pub(crate) fn new(max_in_flight: usize, per_origin: usize) -> Self {
-        Self { max_in_flight, per_origin, in_flight: 0, origins: HashMap::new(), turns: VecDeque::new() }
+        Self {
+            max_in_flight,
+            per_origin,
+            in_flight: 0,
+            origins: HashMap::new(),
+            turns: VecDeque::new(),
+            crowded: 0,
+            crowding_changes: Vec::new(),
+        }
     }
 
-    /// Lets an item wait. It comes back when its origin stalls and enough wait for it already.
+    /// Lets an item wait; it comes back when too many wait for its origin already.
     pub(crate) fn admit(&mut self, item: T) -> Result<(), T> {
-        let initial = self.initial();
-        let (key, state) = self.origin(item.origin());
-        if state.limit < initial && state.waiting.len() >= state.limit * WAITING_PER_REQUEST {
-            return Err(item);
-        }
-        state.waiting.push_back(item);
-        self.take_turn(key);
-        Ok(())
+        self.change(&self.key(item.origin()), |origin| origin.push(item))
     }
 
     /// Lets an item wait that comes before all others of its origin: what it belongs to has begun.
     pub(crate) fn admit_first(&mut self, item: T) {
-        let (key, state) = self.origin(item.origin());
-        state.waiting.push_front(item);
-        self.take_turn(key);
+        self.change(&self.key(item.origin()), |origin| origin.push_first(item));
     }
 
     /// The next item to begin, and its origin; [`Roster::ended`] must follow when it is over.
@@ -71,32 +60,21 @@ impl<T: Bound> Roster<T> {
             return None;
         }
         let key = self.turns.pop_front()?;
-        let state = self.origins.get_mut(&key)?;
-        state.in_turns = false;
-        let item = state.waiting.pop_front()?;
-        state.in_flight += 1;
         self.in_flight += 1;
-        self.take_turn(Arc::clone(&key));
+        let item = self.change(&key, Origin::begin)?;
+        if self.origins.get(&key).is_some_and(Origin::may_begin) {
+            self.turns.push_back(Arc::clone(&key));
+        }
         Some((key, item))
     }
 
     /// A request to this origin is over.
     pub(crate) fn ended(&mut self, key: &Arc<str>, health: Health) {
         self.in_flight -= 1;
-        let (per_origin, initial) = (self.per_origin, self.initial());
-        let crowded = self.origins.len() > MAX_REMEMBERED;
-        let Some(state) = self.origins.get_mut(key) else { return };
-        state.in_flight -= 1;
-        state.limit = match health {
-            Health::Answers => (state.limit + 1).min(per_origin),
-            Health::Stalls => (state.limit / 2).max(1),
-            Health::Unknown => state.limit,
-        };
-        let idle = state.in_flight == 0 && state.waiting.is_empty();
-        if idle && (crowded || state.limit >= initial) {
+        self.change(key, |origin| origin.ended(health));
+        let forgettable = |origin: &Origin<T>| origin.is_well() || self.origins.len() > MAX_REMEMBERED;
+        if self.origins.get(key).is_some_and(|origin| origin.is_idle() && forgettable(origin)) {
             self.origins.remove(key);
-        } else {
-            self.take_turn(Arc::clone(key));
         }
     }
 
@@ -105,39 +83,39 @@ impl<T: Bound> Roster<T> {
         self.in_flight
     }
 
+    /// Whether more of what is due should stay in the store for now.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded > 0
+    }
+
+    /// The origins that have become crowded, or are so no longer, since the last call.
+    pub(crate) fn take_crowding_changes(&mut self) -> impl Iterator<Item = (Arc<str>, bool)> {
+        self.crowding_changes.drain(..)
+    }
+
     /// Takes out everything that waits.
     pub(crate) fn drain(&mut self) -> Vec<T> {
         self.turns.clear();
-        let origins = self.origins.values_mut();
-        origins
-            .flat_map(|state| {
-                state.in_turns = false;
-                state.waiting.drain(..)
-            })
-            .collect()
+        self.origins.values_mut().flat_map(Origin::drain).collect()
     }
 
-    fn initial(&self) -> usize {
-        INITIAL.min(self.per_origin)
+    fn key(&self, name: &str) -> Arc<str> {
+        self.origins.get_key_value(name).map_or_else(|| name.into(), |(key, _)| Arc::clone(key))
     }
 
-    fn origin(&mut self, name: &str) -> (Arc<str>, &mut Origin<T>) {
-        let key = match self.origins.get_key_value(name) {
-            Some((key, _)) => Arc::clone(key),
-            None => name.into(),
-        };
-        let limit = self.initial();
-        let fresh = || Origin { limit, in_flight: 0, waiting: VecDeque::new(), in_turns: false };
-        let state = self.origins.entry(Arc::clone(&key)).or_insert_with(fresh);
-        (key, state)
-    }
-
-    fn take_turn(&mut self, key: Arc<str>) {
-        let Some(state) = self.origins.get_mut(&key) else { return };
-        if !state.in_turns && !state.waiting.is_empty() && state.in_flight < state.limit {
-            state.in_turns = true;
-            self.turns.push_back(key);
+    /// Changes an origin, and draws the conclusions: its turn, and whether it is crowded.
+    fn change<R>(&mut self, key: &Arc<str>, change: impl FnOnce(&mut Origin<T>) -> R) -> R {
+        let origin = self.origins.entry(Arc::clone(key)).or_insert_with(|| Origin::new(self.per_origin));
+        let had_turn = origin.may_begin();
+        let result = change(origin);
+        if !had_turn && origin.may_begin() {
+            self.turns.push_back(Arc::clone(key));
         }
+        if let Some(crowded) = origin.crowding_change() {
+            self.crowded = if crowded { self.crowded + 1 } else { self.crowded - 1 };
+            self.crowding_changes.push((Arc::clone(key), crowded));
+        }
+        result
     }
 }
 
@@ -173,52 +151,56 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_answers_gets_more_and_one_that_stalls_gets_less() {
-        let mut roster = Roster::new(1000, 64);
-        for number in 0..400 {
+    fn everything_begins_once_whatever_the_order_of_events() {
+        let mut roster = Roster::new(7, 3);
+        let mut begun = Vec::new();
+        for round in 0..200_u32 {
+            let origin = format!("origin {}", round % 5);
+            assert!(roster.admit(item(&origin, round)).is_ok(), "three requests let 24 wait");
+            if round % 3 == 0 {
+                for (key, item) in begin_all(&mut roster) {
+                    roster.ended(&key, Health::Answers);
+                    begun.push(item.1);
+                }
+            }
+        }
+        while let Some((key, item)) = roster.next() {
+            roster.ended(&key, Health::Answers);
+            begun.push(item.1);
+        }
+        begun.sort_unstable();
+        assert_eq!(begun, (0..200).collect::<Vec<_>>());
+        assert!(roster.origins.is_empty() && roster.turns.is_empty(), "{roster:?}");
+    }
+
+    #[test]
+    fn an_origin_at_its_limit_goes_on_when_a_request_ends() {
+        let mut roster = Roster::new(100, 2);
+        for number in 0..5 {
             roster.admit(item("a", number)).expect("room");
         }
         let begun = begin_all(&mut roster);
-        assert_eq!(begun.len(), 16);
-        for (key, _) in &begun {
-            roster.ended(key, Health::Answers);
-        }
-        let begun = begin_all(&mut roster);
-        assert_eq!(begun.len(), 32);
-        for (key, _) in &begun {
-            roster.ended(key, Health::Stalls);
-        }
-        let begun = begin_all(&mut roster);
-        assert_eq!(begun.len(), 1);
-        roster.ended(&begun[0].0, Health::Answers);
-        assert_eq!(begin_all(&mut roster).len(), 2);
+        assert_eq!(begun.len(), 2);
+        roster.ended(&begun[0].0, Health::Unknown);
+        assert_eq!(begin_all(&mut roster).len(), 1);
     }
 
     #[test]
-    fn a_stalling_origin_keeps_few_lanes_waiting() {
+    fn a_crowded_origin_is_reported_and_others_are_not_concerned() {
         let mut roster = Roster::new(1000, 64);
-        roster.admit(item("a", 0)).expect("room");
-        let (key, _) = roster.next().expect("its turn");
-        for _ in 0..5 {
-            roster.in_flight += 1;
-            roster.origins.get_mut(&key).expect("known").in_flight += 1;
-            roster.ended(&key, Health::Stalls);
+        let admitted = (0..).take_while(|number| roster.admit(item("a", *number)).is_ok()).count();
+        assert_eq!(admitted, 128);
+        roster.admit(item("b", 1)).expect("room");
+        assert!(roster.is_crowded());
+        let changes: Vec<_> = roster.take_crowding_changes().collect();
+        assert_eq!(changes, [("a".into(), true)]);
+        for _ in 0..200 {
+            let begun = begin_all(&mut roster);
+            begun.iter().for_each(|(key, _)| roster.ended(key, Health::Answers));
         }
-        let admitted = (0..10).filter(|number| roster.admit(item("a", *number)).is_ok()).count();
-        assert_eq!(admitted, WAITING_PER_REQUEST);
-        roster.admit(item("b", 1)).expect("another origin is not concerned");
-    }
-
-    #[test]
-    fn nothing_is_remembered_of_origins_that_are_well() {
-        let mut roster = Roster::new(10, 64);
-        for number in 0..100 {
-            roster.admit(item(&format!("origin {number}"), number)).expect("room");
-            let (key, _) = roster.next().expect("its turn");
-            roster.ended(&key, Health::Answers);
-        }
-        assert!(roster.origins.is_empty());
-        assert_eq!(roster.in_flight(), 0);
+        assert!(!roster.is_crowded());
+        let changes: Vec<_> = roster.take_crowding_changes().collect();
+        assert_eq!(changes, [("a".into(), false)]);
     }
 
     #[test]

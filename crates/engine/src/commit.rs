@@ -107,8 +107,8 @@ impl Shared {
 
     /// Room for one more lane in this node's sender. Without room the lane stays free, and is claimed later.
     fn reserve_lane(&self, prediction: &Prediction) -> Option<HandoffPermit> {
-        prediction.request.webhook.as_ref()?;
-        self.handoff.as_ref()?.try_reserve()
+        let webhook = prediction.request.webhook.as_ref()?;
+        self.handoff.as_ref()?.try_reserve(&webhook.origin)
     }
 
     fn announce(&self, prediction: &Prediction) {

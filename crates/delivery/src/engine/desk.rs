@@ -28,7 +28,7 @@ pub(super) struct Desk {
     recorder: Recorder,
     pub(super) stopping: bool,
     /// Whether lanes are due in the store for which there is no room in memory.
-    crowded: bool,
+    full: bool,
     pub(super) roster: Roster<Box<HeldLane>>,
     /// Lanes that wait out a failure on this side, the longest-waiting first.
     paused: VecDeque<(Timestamp, Box<HeldLane>)>,
@@ -53,10 +53,10 @@ impl Desk {
         let due = Due::new(config.poll_interval, clock.now());
         Self {
             stopping: false,
-            crowded: false,
+            full: false,
             roster: Roster::new(config.max_in_flight, config.per_origin),
             paused: VecDeque::new(),
-            alarm: Alarm::new(Arc::clone(&clock), due.at()),
+            alarm: Alarm::new(Arc::clone(&clock), due.at(false)),
             due,
             claim: Pending::new(),
             record: Pending::new(),
@@ -91,7 +91,6 @@ impl Desk {
             return self.give_back(&held.lane);
         }
         if let Err(refused) = self.roster.admit(held) {
-            self.due.pause(self.clock.now());
             self.give_back(&refused.lane);
         }
     }
@@ -99,6 +98,11 @@ impl Desk {
     /// Frees the lane in the store, where its messages stay due.
     pub(super) fn give_back(&mut self, lane: &ClaimedLane) {
         self.release.push((lane.prediction, lane.lease_no));
+    }
+
+    /// Something may be due in the store at once.
+    pub(super) fn announce_now(&mut self) {
+        self.due.announce(self.clock.now());
     }
 
     /// Lets a lane wait out a failure on this side.
@@ -129,7 +133,6 @@ impl Desk {
             }
             Err(error) => {
                 tracing::warn!(%error, "could not look for webhooks that are due");
-                self.due.pause(self.clock.now());
             }
         }
     }
@@ -161,12 +164,12 @@ impl Desk {
     /// Claims due lanes when it is time and there is room.
     pub(super) fn ask(&mut self, inbox: &LaneInbox) {
         let now = self.clock.now();
-        if self.stopping || !self.claim.is_idle() || now < self.due.at() {
+        if self.stopping || !self.claim.is_idle() || now < self.due.at(self.roster.is_crowded()) {
             return;
         }
         let places = inbox.reserve(self.config.claim_batch);
-        self.crowded = places.is_empty();
-        if self.crowded {
+        self.full = places.is_empty();
+        if self.full {
             return;
         }
         self.due.asked(now);
@@ -179,8 +182,8 @@ impl Desk {
     /// and so do, nearly always, the lanes that take up all the room.
     pub(super) fn set_alarm(&mut self) {
         let fallback = self.clock.now() + self.config.poll_interval;
-        let waits = self.stopping || self.crowded || !self.claim.is_idle();
-        let claim_at = if waits { fallback } else { self.due.at() };
+        let waits = self.stopping || self.full || !self.claim.is_idle();
+        let claim_at = if waits { fallback } else { self.due.at(self.roster.is_crowded()) };
         let resume_at = self.paused.front().map(|(at, _)| *at);
         self.alarm.set(resume_at.map_or(claim_at, |at| at.min(claim_at)));
     }

@@ -105,7 +105,8 @@ impl Work {
                 self.desk.give_back(&lane);
             }
             End::Dropped => self.desk.give_back(&lane),
-            End::Gone => {}
+            // It may have been freed with something else due, such as the end that came while progress was rendered.
+            End::Gone => self.desk.announce_now(),
         }
     }
 
@@ -113,6 +114,9 @@ impl Work {
         self.desk.resume();
         while let Some((origin, held)) = self.desk.roster.next() {
             self.steps.begin(origin, held);
+        }
+        for (origin, crowded) in self.desk.roster.take_crowding_changes() {
+            self.inbox.set_crowded(&origin, crowded);
         }
         self.desk.write();
         self.desk.ask(&self.inbox);

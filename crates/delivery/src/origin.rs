@@ -1,0 +1,146 @@
+//! One origin: how many requests it may have at once, and how many lanes may wait for it in memory. Pure.
+
+use std::collections::VecDeque;
+
+use crate::attempt::Health;
+
+/// The limit of an origin that nothing is known about.
+const INITIAL: usize = 16;
+/// How many lanes may wait in memory for each request that the origin may have at once.
+const WAITING_PER_REQUEST: usize = 8;
+
+/// What waits for an origin, and what is on its way to it.
+#[derive(Debug)]
+pub(crate) struct Origin<T> {
+    limit: usize,
+    max_limit: usize,
+    in_flight: usize,
+    waiting: VecDeque<T>,
+    crowded: bool,
+}
+
+impl<T> Origin<T> {
+    /// `max_limit` is the most requests at once, however well the origin answers.
+    pub(crate) fn new(max_limit: usize) -> Self {
+        let limit = INITIAL.min(max_limit);
+        Self { limit, max_limit, in_flight: 0, waiting: VecDeque::new(), crowded: false }
+    }
+
+    /// Lets an item wait; it comes back when too many wait already.
+    pub(crate) fn push(&mut self, item: T) -> Result<(), T> {
+        if self.waiting.len() >= self.limit * WAITING_PER_REQUEST {
+            return Err(item);
+        }
+        self.waiting.push_back(item);
+        Ok(())
+    }
+
+    /// Lets an item wait that comes before all others, and always fits.
+    pub(crate) fn push_first(&mut self, item: T) {
+        self.waiting.push_front(item);
+    }
+
+    /// Whether something waits that may begin.
+    pub(crate) fn may_begin(&self) -> bool {
+        !self.waiting.is_empty() && self.in_flight < self.limit
+    }
+
+    /// Begins a request; [`Origin::ended`] must follow.
+    pub(crate) fn begin(&mut self) -> Option<T> {
+        let item = self.waiting.pop_front()?;
+        self.in_flight += 1;
+        Some(item)
+    }
+
+    /// A request is over. An answer raises the limit by one; a stall halves it, so that an origin which hangs soon holds up one
+    /// request only, and one that recovers is soon itself again.
+    pub(crate) fn ended(&mut self, health: Health) {
+        self.in_flight -= 1;
+        self.limit = match health {
+            Health::Answers => (self.limit + 1).min(self.max_limit),
+            Health::Stalls => (self.limit / 2).max(1),
+            Health::Unknown => self.limit,
+        };
+    }
+
+    /// Takes out everything that waits.
+    pub(crate) fn drain(&mut self) -> VecDeque<T> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether nothing of it is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.waiting.is_empty()
+    }
+
+    /// Whether its limit is no lower than a new origin's.
+    pub(crate) fn is_well(&self) -> bool {
+        self.limit >= INITIAL.min(self.max_limit)
+    }
+
+    /// Whether more should stay in the store for now, if that has changed: from half of what may wait, until a quarter.
+    pub(crate) fn crowding_change(&mut self) -> Option<bool> {
+        let room = self.limit * WAITING_PER_REQUEST;
+        let threshold = if self.crowded { room / 4 } else { room / 2 };
+        let crowded = self.waiting.len() > threshold;
+        let changed = crowded != self.crowded;
+        self.crowded = crowded;
+        changed.then_some(crowded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin_all(origin: &mut Origin<u32>) -> usize {
+        std::iter::from_fn(|| if origin.may_begin() { origin.begin() } else { None }).count()
+    }
+
+    fn fill(origin: &mut Origin<u32>) -> usize {
+        (0..).take_while(|item| origin.push(*item).is_ok()).count()
+    }
+
+    #[test]
+    fn one_that_answers_gets_more_and_one_that_stalls_gets_less() {
+        let mut origin = Origin::new(64);
+        fill(&mut origin);
+        assert_eq!(begin_all(&mut origin), 16);
+        (0..16).for_each(|_| origin.ended(Health::Answers));
+        assert_eq!(begin_all(&mut origin), 32);
+        (0..32).for_each(|_| origin.ended(Health::Stalls));
+        assert_eq!(begin_all(&mut origin), 1);
+        assert!(!origin.is_well());
+        origin.ended(Health::Answers);
+        assert_eq!(begin_all(&mut origin), 2);
+    }
+
+    #[test]
+    fn what_may_wait_follows_the_limit() {
+        let mut origin = Origin::new(64);
+        assert_eq!(fill(&mut origin), 128);
+        origin.begin();
+        (0..5).for_each(|_| {
+            origin.ended(Health::Stalls);
+            origin.in_flight += 1;
+        });
+        origin.drain();
+        assert_eq!(fill(&mut origin), 8);
+        origin.push_first(100);
+        assert_eq!(origin.begin(), Some(100));
+    }
+
+    #[test]
+    fn crowding_is_told_once_and_ends_well_below_where_it_began() {
+        let mut origin = Origin::new(64);
+        let mut changes = Vec::new();
+        for item in 0..100 {
+            origin.push(item).expect("room");
+            changes.extend(origin.crowding_change().map(|crowded| (crowded, origin.waiting.len())));
+        }
+        while origin.begin().is_some() {
+            changes.extend(origin.crowding_change().map(|crowded| (crowded, origin.waiting.len())));
+        }
+        assert_eq!(changes, [(true, 65), (false, 32)]);
+    }
+}

@@ -1,0 +1,8 @@
+//! Delivery over real sockets and a real store, to receivers that behave and to receivers that do not.
+
+#![expect(clippy::panic, reason = "a helper that fails a test says what it saw")]
+
+mod engine;
+mod http;
+mod support;
+mod tls;

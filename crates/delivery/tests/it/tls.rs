@@ -1,0 +1,85 @@
+//! The HTTP sink over TLS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cogwire_core::time::Clock;
+use cogwire_delivery::sink::{Deadline, OutgoingRequest};
+use cogwire_delivery::{Answer, Class, HttpConfig, HttpSink, Sink, SystemResolver};
+use http::HeaderMap;
+use rcgen::CertifiedKey;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::open_guard;
+use crate::support::clock::TestClock;
+use crate::support::receiver::{Receiver, Reply};
+
+/// A certificate for these names, and a server that shows it.
+fn server(names: &[&str]) -> (CertificateDer<'static>, TlsAcceptor) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).expect("valid names");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("they fit");
+    (cert.der().clone(), TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn post(url: &str, extra_roots: Vec<CertificateDer<'static>>) -> Answer {
+    let clock = Arc::new(TestClock::new());
+    let config = HttpConfig { extra_roots, ..HttpConfig::default() };
+    let sink = HttpSink::new(config, open_guard(), Arc::new(SystemResolver), clock.clone());
+    let after = Duration::from_secs(10);
+    let request = OutgoingRequest { url, headers: HeaderMap::new(), body: Bytes::from_static(b"{}") };
+    let answer = sink.post(request, Deadline { at: clock.now() + after, after }).await;
+    sink.close().await;
+    answer
+}
+
+#[tokio::test]
+async fn a_trusted_receiver_is_reached_by_name_and_by_address() {
+    let (certificate, tls) = server(&["localhost", "127.0.0.1"]);
+    let receiver = Receiver::start_tls(Reply::answer(200, "", "fine"), tls).await;
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("https://{host}:{}/hook", receiver.address.port());
+        let answer = post(&url, vec![certificate.clone()]).await;
+        assert_eq!(answer.class, Class::Delivered, "{}", answer.detail);
+    }
+    assert_eq!(receiver.wait(2).await[0].line, "POST /hook HTTP/1.1");
+}
+
+#[tokio::test]
+async fn an_unknown_certificate_is_refused() {
+    let (_, tls) = server(&["localhost"]);
+    let (other, _) = server(&["localhost"]);
+    let receiver = Receiver::start_tls(Reply::status(200), tls).await;
+    let answer = post(&format!("https://localhost:{}/", receiver.address.port()), vec![other]).await;
+    assert_eq!(answer.class, Class::Tls, "{}", answer.detail);
+    assert!(answer.detail.contains("is not trusted"), "{}", answer.detail);
+    assert_eq!(receiver.count(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let (certificate, tls) = server(&["example.com"]);
+    let receiver = Receiver::start_tls(Reply::status(200), tls).await;
+    let answer = post(&format!("https://localhost:{}/", receiver.address.port()), vec![certificate]).await;
+    assert_eq!(answer.class, Class::Tls, "{}", answer.detail);
+    assert!(answer.detail.contains("is not trusted"), "{}", answer.detail);
+}
+
+#[tokio::test]
+async fn https_to_a_port_that_speaks_http_says_so() {
+    let receiver = Receiver::always(Reply::BytesAndClose(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())).await;
+    let url = format!("https://localhost:{}/", receiver.address.port());
+    let (certificate, _) = server(&["localhost"]);
+    let answer = post(&url, vec![certificate]).await;
+    assert_eq!(answer.class, Class::Tls, "{}", answer.detail);
+    assert!(answer.detail.contains("check that the port speaks https"), "{}", answer.detail);
+}
