@@ -138,7 +138,10 @@ fn explain(result: &Result<Verified, Problem>) -> Outcome {
         Ok(verified) => {
             let signed_at = Timestamp::from_micros(verified.signed_at.saturating_mul(1_000_000));
             let signed_at = super::predictions::time(&json!(signed_at.to_string()));
-            output::print(format_args!("{} signed {signed_at} UTC.", Style::Good.paint("The signature is valid:")))?;
+            output::print(format_args!(
+                "{} signed {signed_at} UTC.",
+                Style::Good.paint("The signature is valid:")
+            ))?;
         }
         Err(problem) => {
             output::print(format_args!("{} {problem}.", Style::Bad.paint("The signature is not valid:")))?;

@@ -192,7 +192,7 @@ mod tests {
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "hi").expect("written");
         let input = parsed(&[&format!("file=@{}", path.display())], None).await;
-        assert_eq!(input["file"], "data:text/plain; charset=utf-8;base64,aGk=");
+        assert_eq!(input["file"], "data:text/plain;charset=utf-8;base64,aGk=");
     }
 
     #[tokio::test]
