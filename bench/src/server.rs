@@ -1,0 +1,159 @@
+//! A Cogwire server under measurement: started on a free port with a data directory of its own.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use cogwire_core::webhook::signature::Secret;
+use hyper::StatusCode;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::clock::Stopwatch;
+use crate::histogram::Histogram;
+use crate::load::Load;
+use crate::process;
+
+const TOKEN: &str = "r8_benchmark0000000000000000000000000000";
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where a server listens, or what it said instead.
+type Bound = Result<String, String>;
+
+/// A running server. Dropping it kills it, and removes its data.
+pub(crate) struct Server {
+    process: Process,
+    url: String,
+    start: Duration,
+    _data: TempDir,
+}
+
+/// Is killed when it is dropped.
+struct Process(Child);
+
+impl Server {
+    /// Starts a server on an empty data directory, and waits until it is ready.
+    pub(crate) async fn start(binary: &Path, load: &Load) -> anyhow::Result<Self> {
+        let data = tempfile::Builder::new().prefix("data-").tempdir_in(scratch()?)?;
+        let watch = Stopwatch::start();
+        let mut process = Process(spawn(binary, data.path())?);
+        let log = process.0.stderr.take().context("stderr is not a pipe")?;
+        let (tell, told) = oneshot::channel();
+        std::thread::spawn(move || read_log(log, tell));
+        let bound = tokio::time::timeout(START_LIMIT, told).await.context("the server says nothing")??;
+        let url = bound.map_err(|log| anyhow::anyhow!("the server ended:\n{log}"))?;
+        wait_until_ready(load, &url).await?;
+        Ok(Self { process, url, start: watch.elapsed(), _data: data })
+    }
+
+    /// From the start of the process to the first successful answer of `/readyz`.
+    pub(crate) fn start_time(&self) -> Duration {
+        self.start
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// The `authorization` header that the server accepts.
+    pub(crate) fn authorization() -> String {
+        format!("Bearer {TOKEN}")
+    }
+
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        process::cpu_seconds(self.pid())
+    }
+
+    pub(crate) fn resident_megabytes(&self) -> anyhow::Result<f64> {
+        process::resident_megabytes(self.pid())
+    }
+
+    /// The secret that signs this server's webhooks.
+    pub(crate) async fn secret(&self, load: &Load) -> anyhow::Result<Secret> {
+        let answer = load.get(&self.url("/v1/webhooks/default/secret")).await?;
+        let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
+        let key = body["key"].as_str().context("the server gave no secret")?;
+        Ok(Secret::parse(key)?)
+    }
+
+    /// How long commits have taken so far.
+    pub(crate) async fn commits(&self, load: &Load) -> anyhow::Result<Histogram> {
+        let answer = load.get(&self.url("/metrics")).await?;
+        Ok(Histogram::read(&String::from_utf8_lossy(&answer.body), "cogwire_db_commit_seconds"))
+    }
+
+    fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Data goes to the disk of the build folder: what `/tmp` is kept on differs too much between machines.
+fn scratch() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("this program does not know where it is")?;
+    let folder = own.with_file_name("bench-data");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn spawn(binary: &Path, data: &Path) -> anyhow::Result<Child> {
+    let variables = std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("COGWIRE_"));
+    Command::new(binary)
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data)
+        .env_clear()
+        .envs(variables)
+        .env("COGWIRE_API_TOKEN", TOKEN)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", binary.display()))
+}
+
+/// Tells where the server listens, and reads on to the end, so that the server never waits for somebody to read.
+fn read_log(log: ChildStderr, tell: oneshot::Sender<Bound>) {
+    let mut log = BufReader::new(log);
+    // Whoever asked may have given up.
+    let _ = tell.send(bound_url(&mut log));
+    // When reading fails, the server is gone, and whoever talks to it notices.
+    let _ = io::copy(&mut log, &mut io::sink());
+}
+
+fn bound_url(log: &mut impl BufRead) -> Bound {
+    const BEGINNING: &str = "http://127.0.0.1:";
+    let mut seen = String::new();
+    loop {
+        let start = seen.len();
+        match log.read_line(&mut seen) {
+            Ok(0) | Err(_) => return Err(seen),
+            Ok(_) => {}
+        }
+        if let Some(at) = seen[start..].find(BEGINNING) {
+            let rest = &seen[start + at + BEGINNING.len()..];
+            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            return Ok(format!("{BEGINNING}{port}"));
+        }
+    }
+}
+
+async fn wait_until_ready(load: &Load, url: &str) -> anyhow::Result<()> {
+    let watch = Stopwatch::start();
+    let ready = format!("{url}/readyz");
+    while watch.elapsed() < START_LIMIT {
+        if load.get(&ready).await.is_ok_and(|answer| answer.status == StatusCode::OK) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    bail!("{ready} did not answer 200 within {START_LIMIT:?}")
+}
