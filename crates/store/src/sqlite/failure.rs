@@ -68,10 +68,10 @@ impl From<Error> for Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        let of_storage = failure.is_of_storage();
+        let is_temporary = failure.is_of_storage() || failure.is_locked();
         match failure {
             Failure::Store(error) => error,
-            Failure::Sqlite(error) if of_storage => Self::Unavailable(error.to_string()),
+            Failure::Sqlite(error) if is_temporary => Self::Unavailable(error.to_string()),
             Failure::Sqlite(error) => Self::Backend(error.to_string()),
         }
     }
