@@ -116,15 +116,6 @@ test("knows the account", async () => {
   assert.equal((await replicate.accounts.current()).username, "cogwire");
 });
 
-test("keeps files", async () => {
-  const file = await replicate.files.create(new Blob(["some text"], { type: "text/plain" }), { page: 1 });
-  assert.equal(file.size, 9);
-  assert.deepEqual(file.metadata, { page: 1 });
-  assert.equal((await replicate.files.get(file.id)).id, file.id);
-  await replicate.files.delete(file.id);
-  await assert.rejects(replicate.files.get(file.id), /404/);
-});
-
 test("a wrong token is refused", async () => {
   const list = server.client({ auth: "r8_wrong" }).predictions.list();
   await assert.rejects(list, /401 .*You did not pass a valid authentication token/s);

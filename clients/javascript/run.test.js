@@ -77,13 +77,6 @@ test("hands over a file as a data URL", async () => {
   assert.equal(Number(output.letters), image.length);
 });
 
-test("uploads a file", async () => {
-  const output = await replicate.run("acme/viewer", { input: { image: pixel } });
-  assert.ok(Number(output.letters) > 0);
-  const { body } = await server.http("/files");
-  assert.ok(body.results.length > 0, "the client uploaded the file first");
-});
-
 test("an unknown version is named as Replicate names it", async () => {
   const run = replicate.run(`acme/greeter:${"0".repeat(64)}`, { input: {} });
   await assert.rejects(run, /422 .*Invalid version or not permitted/s);

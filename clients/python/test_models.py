@@ -1,4 +1,4 @@
-"""Models, their versions, the account and files."""
+"""Models, their versions, and the account."""
 
 import pytest
 from replicate.exceptions import ReplicateError
@@ -38,15 +38,3 @@ def test_an_unknown_model_is_not_found(client):
 
 def test_knows_the_account(client):
     assert client.accounts.current().username == "cogwire"
-
-
-def test_keeps_files(client, pixel):
-    with pixel.open("rb") as content:
-        file = client.files.create(content)
-    assert (file.name, file.content_type, file.size) == ("pixel.png", "image/png", pixel.stat().st_size)
-    assert client.files.get(file.id).checksums == file.checksums
-    assert file.id in [listed.id for listed in client.files.list()]
-    client.files.delete(file.id)
-    with pytest.raises(ReplicateError) as caught:
-        client.files.get(file.id)
-    assert caught.value.status == 404

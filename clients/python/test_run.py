@@ -1,7 +1,6 @@
 """`replicate.run`: inputs, outputs and files."""
 
 import base64
-import io
 
 import pytest
 from replicate.exceptions import ModelError, ReplicateError
@@ -72,19 +71,6 @@ def test_hands_over_a_file_as_a_data_url(client, pixel):
     assert output["letters"] in (len(sent), str(len(sent)))
     # The client takes every text that begins like a data URL for a file.
     assert str(output["seen"]) == sent[:30]
-
-
-def test_uploads_a_file(client, http):
-    output = client.run("acme/viewer", input={"image": io.BytesIO(b"some bytes")})
-    assert output["seen"].startswith(("http://127.0.0.1:", "data:"))
-    names = [file["id"] for file in http.get("/files").json()["results"]]
-    assert names, "the client uploaded the file first"
-
-
-@pytest.mark.parametrize("strategy", ["base64", None])
-def test_takes_a_path_as_a_file(client, pixel, strategy):
-    output = client.run("acme/viewer", input={"image": pixel}, file_encoding_strategy=strategy)
-    assert int(output["letters"]) > 0
 
 
 def test_an_unknown_version_is_named_as_replicate_names_it(client):
