@@ -138,7 +138,12 @@ impl Prediction {
     ///
     /// # Errors
     /// When the event cannot happen in this state; above all, nothing happens after the end.
-    pub fn apply(&self, event: Event, now: Timestamp, links: &Links) -> Result<Transition, InvalidTransition> {
+    pub fn apply(
+        &self,
+        event: Event,
+        now: Timestamp,
+        links: &Links,
+    ) -> Result<Transition, InvalidTransition> {
         if let State::Ended(_) = self.state {
             return Err(InvalidTransition::AlreadyEnded(self.status()));
         }
@@ -166,7 +171,12 @@ impl Prediction {
         }
     }
 
-    fn apply_report(&self, report: Report, now: Timestamp, links: &Links) -> Result<Transition, InvalidTransition> {
+    fn apply_report(
+        &self,
+        report: Report,
+        now: Timestamp,
+        links: &Links,
+    ) -> Result<Transition, InvalidTransition> {
         if report == Report::default() {
             return Err(InvalidTransition::Empty);
         }
@@ -185,7 +195,11 @@ impl Prediction {
         Transition {
             id: self.id(),
             expected_revision: self.revision,
-            wants: Wants { start: self.wants_start(Some(started_at)), progress: self.progress_of(&events), completed: None },
+            wants: Wants {
+                start: self.wants_start(Some(started_at)),
+                progress: self.progress_of(&events),
+                completed: None,
+            },
             next: State::Processing { started_at },
             chunk: self.chunk_of(events),
             result: None,
@@ -274,7 +288,9 @@ fn outcome_of_deadline(kind: DeadlineKind, state: &State) -> Outcome {
     match kind {
         DeadlineKind::CancelAfter if *state == State::Starting => Outcome::Aborted,
         DeadlineKind::CancelAfter => Outcome::Canceled,
-        DeadlineKind::Queue => failed("Prediction timed out in the queue: no instance of the model became free (E6716)"),
+        DeadlineKind::Queue => {
+            failed("Prediction timed out in the queue: no instance of the model became free (E6716)")
+        }
         DeadlineKind::Setup => failed("Prediction timed out while the model was starting (E6716)"),
         DeadlineKind::Run => failed("Prediction timed out: the model ran longer than it may"),
     }

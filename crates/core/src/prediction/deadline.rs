@@ -54,12 +54,21 @@ impl Default for Limits {
 impl Limits {
     /// The deadline that is in force in `state`: the server's or the caller's, whichever comes first. `claimed_at` is when
     /// an instance took the prediction, if one has. A prediction that has ended has none.
-    pub fn deadline(&self, request: &Request, state: &State, claimed_at: Option<Timestamp>) -> Option<Deadline> {
+    pub fn deadline(
+        &self,
+        request: &Request,
+        state: &State,
+        claimed_at: Option<Timestamp>,
+    ) -> Option<Deadline> {
         let own = match (state, claimed_at) {
             (State::Ended(_), _) => return None,
-            (State::Processing { started_at }, _) => Deadline { at: *started_at + self.run, kind: DeadlineKind::Run },
+            (State::Processing { started_at }, _) => {
+                Deadline { at: *started_at + self.run, kind: DeadlineKind::Run }
+            }
             (State::Starting, Some(at)) => Deadline { at: at + self.setup, kind: DeadlineKind::Setup },
-            (State::Starting, None) => Deadline { at: request.created_at + self.queue, kind: DeadlineKind::Queue },
+            (State::Starting, None) => {
+                Deadline { at: request.created_at + self.queue, kind: DeadlineKind::Queue }
+            }
         };
         let asked = request.cancel_at.map(|at| Deadline { at, kind: DeadlineKind::CancelAfter });
         Some(asked.filter(|asked| asked.at <= own.at).unwrap_or(own))

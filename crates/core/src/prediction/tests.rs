@@ -39,22 +39,19 @@ fn any_chunk_event() -> impl Strategy<Value = ChunkEvent> {
         ".{0,8}".prop_map(ChunkEvent::Log),
         any::<i32>().prop_map(|n| ChunkEvent::Item(Json::number(n.into()))),
         ".{0,8}".prop_map(|text| ChunkEvent::Value(Json::string(&text))),
-        ("[a-z0-9]{1,3}", any::<i32>()).prop_map(|(name, n)| ChunkEvent::Metric(name, Json::number(n.into()))),
+        ("[a-z0-9]{1,3}", any::<i32>())
+            .prop_map(|(name, n)| ChunkEvent::Metric(name, Json::number(n.into()))),
     ]
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let end = prop_oneof![
-        Just(RunEnd::Succeeded),
-        Just(RunEnd::Canceled),
-        ".{0,8}".prop_map(RunEnd::Failed)
-    ];
-    let report = (any::<bool>(), prop::collection::vec(any_chunk_event(), 0..4), prop::option::weighted(0.2, end)).prop_map(
-        |(started, events, end)| {
-            let started_at = started.then_some(Timestamp::from_micros(1_700_000_000_500_000));
-            Event::Ran(Report { started_at, events, end })
-        },
-    );
+    let end = prop_oneof![Just(RunEnd::Succeeded), Just(RunEnd::Canceled), ".{0,8}".prop_map(RunEnd::Failed)];
+    let report =
+        (any::<bool>(), prop::collection::vec(any_chunk_event(), 0..4), prop::option::weighted(0.2, end))
+            .prop_map(|(started, events, end)| {
+                let started_at = started.then_some(Timestamp::from_micros(1_700_000_000_500_000));
+                Event::Ran(Report { started_at, events, end })
+            });
     let deadline = prop_oneof![
         Just(DeadlineKind::CancelAfter),
         Just(DeadlineKind::Queue),
@@ -128,7 +125,10 @@ fn a_deadline_before_the_start_aborts_and_afterwards_cancels() {
     assert_eq!(aborted.next().status(), Status::Aborted);
     let started = Event::Ran(Report { started_at: Some(now), ..Report::default() });
     prediction.absorb(prediction.apply(started, now, &links()).expect("it is live"));
-    assert_eq!(prediction.apply(expired, now, &links()).expect("it is live").next().status(), Status::Canceled);
+    assert_eq!(
+        prediction.apply(expired, now, &links()).expect("it is live").next().status(),
+        Status::Canceled
+    );
 }
 
 #[test]
@@ -138,7 +138,10 @@ fn the_nearest_deadline_is_in_force() {
     let queue = limits.deadline(&request, &State::Starting, None).expect("it is live");
     assert_eq!((queue.kind, queue.at), (DeadlineKind::Queue, request.created_at + limits.queue));
     request.cancel_at = Some(request.created_at + std::time::Duration::from_secs(5));
-    assert_eq!(limits.deadline(&request, &State::Starting, None).map(|d| d.kind), Some(DeadlineKind::CancelAfter));
+    assert_eq!(
+        limits.deadline(&request, &State::Starting, None).map(|d| d.kind),
+        Some(DeadlineKind::CancelAfter)
+    );
 }
 
 #[test]
@@ -149,5 +152,8 @@ fn a_client_that_waited_too_long_sees_it_as_it_was_created() {
     prediction.absorb(prediction.apply(Event::Ran(said), now, &links()).expect("it is live"));
     let body: serde_json::Value =
         serde_json::from_str(&prediction_body(&prediction, &links(), Mask::AsCreated)).expect("JSON");
-    assert_eq!((&body["status"], &body["output"], &body["started_at"]), (&"starting".into(), &().into(), &().into()));
+    assert_eq!(
+        (&body["status"], &body["output"], &body["started_at"]),
+        (&"starting".into(), &().into(), &().into())
+    );
 }

@@ -116,7 +116,8 @@ impl Lane {
 
     /// Owes a message again that was sent or given up before.
     pub fn resend(&mut self, seq: u32, attempts: u32, now: Timestamp) {
-        self.last = Some(FinalMessage { seq, attempts, tries: 0, first_attempt_at: None, due_at: now, manual: true });
+        self.last =
+            Some(FinalMessage { seq, attempts, tries: 0, first_attempt_at: None, due_at: now, manual: true });
     }
 
     fn waiting(&self) -> Option<(WebhookEvent, Timestamp)> {
