@@ -61,9 +61,10 @@ impl From<InvalidBody> for Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         match &error {
-            store::Error::Busy => {
-                Self::passing("The server is busy. Nothing was changed: the request may be sent again.", error)
-            }
+            store::Error::Busy => Self::passing(
+                "The server is busy. Nothing was changed: the request may be sent again.",
+                error,
+            ),
             error if error.is_temporary() => Self::passing(
                 "The server cannot reach its database, or cannot write to it. Nothing was changed: the request may be sent again.",
                 error.clone(),

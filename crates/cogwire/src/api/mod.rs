@@ -46,6 +46,8 @@ use auth::Tokens;
 use versions::Versions;
 
 pub(crate) use failure::Failure;
+pub(crate) use query::Query;
+pub(crate) use routes::At;
 pub use routes::router;
 
 /// What the API is made of.

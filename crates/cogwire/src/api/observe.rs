@@ -47,7 +47,7 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
 }
 
 /// What a handler that panicked answers.
-pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
+pub(super) fn panicked(payload: &(dyn Any + Send)) -> Response {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     Failure::internal(Panicked(text.unwrap_or_default())).into_response()

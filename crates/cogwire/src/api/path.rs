@@ -31,8 +31,10 @@ fn normalised(uri: &Uri) -> Option<Uri> {
 }
 
 fn usual_spelling(path: &str) -> Option<String> {
-    let is_usual =
-        path.starts_with("/v1/") && !path.starts_with("/v1/v1") && !path.ends_with('/') && !path.contains("//");
+    let is_usual = path.starts_with("/v1/")
+        && !path.starts_with("/v1/v1")
+        && !path.ends_with('/')
+        && !path.contains("//");
     if is_usual {
         return None;
     }

@@ -12,7 +12,7 @@ use super::Failure;
 
 /// The pairs of a query, decoded. Names that nobody asks for are ignored.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
@@ -20,7 +20,7 @@ impl Query {
     }
 
     /// The value of `name`. An empty one counts as none.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let pair = self.0.iter().find(|(key, _)| key == name)?;
         Some(pair.1.as_str()).filter(|value| !value.is_empty())
     }
@@ -40,11 +40,15 @@ impl Query {
         let Some(value) = self.get(name) else { return Ok(None) };
         // The plus of an offset that was not escaped arrives as a space.
         let time = Timestamp::parse(&value.replace(' ', "+"));
-        time.map(Some).map_err(|error| invalid("format", name, format!("Does not match format 'date-time': {error}")))
+        time.map(Some)
+            .map_err(|error| invalid("format", name, format!("Does not match format 'date-time': {error}")))
     }
 
     /// Where the page begins; `position` reads what is specific to the list.
-    pub(super) fn cursor<T>(&self, position: impl FnOnce(&PageCursor) -> Option<T>) -> Result<Option<T>, Failure> {
+    pub(super) fn cursor<T>(
+        &self,
+        position: impl FnOnce(&PageCursor) -> Option<T>,
+    ) -> Result<Option<T>, Failure> {
         let Some(value) = self.get("cursor") else { return Ok(None) };
         let cursor = PageCursor::decode(value);
         let error = match cursor.as_ref().map(position) {

@@ -104,6 +104,7 @@ impl Api {
 }
 
 fn unusable(id: &VersionId, error: &SchemaError) -> Failure {
-    let detail = format!("The version {id} cannot be used: {error}. Register it again with a schema that is valid");
+    let detail =
+        format!("The version {id} cannot be used: {error}. Register it again with a schema that is valid");
     ErrorBody { title: Some("Invalid version or not permitted"), ..ErrorBody::new(422, detail) }.into()
 }

@@ -40,7 +40,10 @@ impl Asked {
             wait: Wait::find(prefer),
             cancel_after: cancel_after.map_err(|error| invalid_header(error.to_string()))?,
             idempotency_key: text(headers, &IDEMPOTENCY_KEY)?.map(idempotency_key).transpose()?,
-            payload: text(headers, &WEBHOOK_PAYLOAD)?.map(payload).transpose()?.unwrap_or(config.webhook_payload),
+            payload: text(headers, &WEBHOOK_PAYLOAD)?
+                .map(payload)
+                .transpose()?
+                .unwrap_or(config.webhook_payload),
             mask: caller::mask(headers),
         })
     }
@@ -48,7 +51,10 @@ impl Asked {
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ErrorBody> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    value.to_str().map(Some).map_err(|_| invalid_header(format!("The header {name} must be visible ASCII text")))
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| invalid_header(format!("The header {name} must be visible ASCII text")))
 }
 
 fn idempotency_key(text: &str) -> Result<String, ErrorBody> {

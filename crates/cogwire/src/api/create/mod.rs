@@ -59,7 +59,8 @@ pub(super) async fn of_model(
     let version = api.latest_version(&model).await?.ok_or_else(ErrorBody::not_found)?;
     let asked = Asked::read(&headers, &api.config)?;
     let body = CreateBody::parse(&bytes, Envelope::OfModel)?;
-    let key = asked.idempotency_key.as_deref().map(|key| idempotency(key, model.as_str(), &bytes)).transpose()?;
+    let key =
+        asked.idempotency_key.as_deref().map(|key| idempotency(key, model.as_str(), &bytes)).transpose()?;
     Order { api, account, asked, body, version, key }.place().await
 }
 
@@ -115,7 +116,9 @@ impl Order {
         Ok(Webhook {
             url: webhook.as_str().to_owned(),
             origin: webhook.origin(),
-            events: filter.filter(|events| *events != EventSet::NONE).unwrap_or(self.api.config.webhook_default_events),
+            events: filter
+                .filter(|events| *events != EventSet::NONE)
+                .unwrap_or(self.api.config.webhook_default_events),
             filter,
             payload: self.asked.payload,
         })
@@ -154,7 +157,11 @@ impl Order {
     /// Holds the answer until the end. When the time is up the prediction is shown as it was created, because the clients
     /// take every other status for the end.
     async fn wait(&self, created: Prediction, wait: &Wait, subscription: Subscription) -> Response {
-        let latest = if created.status().is_terminal() { created } else { self.latest(created, wait, subscription).await };
+        let latest = if created.status().is_terminal() {
+            created
+        } else {
+            self.latest(created, wait, subscription).await
+        };
         let mut response = match latest.status().is_terminal() {
             true => self.shown(StatusCode::CREATED, &latest, self.asked.mask),
             false => self.shown(StatusCode::ACCEPTED, &latest, Mask::AsCreated),
@@ -188,12 +195,14 @@ impl Order {
 fn idempotency(key: &str, model: &str, body: &[u8]) -> Result<IdempotencyKey, Failure> {
     let canonical = Json::from_slice(body)
         .map_err(|error| ErrorBody::new(400, format!("The request body is not valid JSON: {error}")))?;
-    let digest = Sha256::new().chain_update(model).chain_update([0]).chain_update(canonical.as_str()).finalize();
+    let digest =
+        Sha256::new().chain_update(model).chain_update([0]).chain_update(canonical.as_str()).finalize();
     Ok(IdempotencyKey { key: key.to_owned(), request_sha256: digest.into() })
 }
 
 fn key_reused() -> ErrorBody {
-    let detail = "This Idempotency-Key was used before, for a different request: use a new key for each prediction";
+    let detail =
+        "This Idempotency-Key was used before, for a different request: use a new key for each prediction";
     ErrorBody { title: Some("Idempotency-Key reused"), ..ErrorBody::new(422, detail) }
 }
 
@@ -207,7 +216,10 @@ mod tests {
 
     #[test]
     fn the_same_request_in_another_order_is_the_same() {
-        assert_eq!(digest("", r#"{"a":1,"b":{"x":1,"y":2}}"#), digest("", r#"{ "b": {"y":2,"x":1}, "a": 1.0 }"#));
+        assert_eq!(
+            digest("", r#"{"a":1,"b":{"x":1,"y":2}}"#),
+            digest("", r#"{ "b": {"y":2,"x":1}, "a": 1.0 }"#)
+        );
     }
 
     #[test]

@@ -1,0 +1,92 @@
+//! Deliveries and attempts in JSON.
+
+use cogwire_store::delivery::{Attempt, Delivery};
+use serde::Serialize;
+
+use super::explain;
+
+/// All messages of one prediction.
+#[derive(Debug, Serialize)]
+pub(super) struct PredictionDeliveries {
+    pub(super) explanation: Vec<String>,
+    pub(super) results: Vec<DeliveryView>,
+}
+
+/// A page of messages.
+#[derive(Debug, Serialize)]
+pub(super) struct DeliveryPage {
+    pub(super) next: Option<String>,
+    pub(super) previous: Option<String>,
+    pub(super) results: Vec<DeliveryView>,
+}
+
+/// One message.
+#[derive(Debug, Serialize)]
+pub(super) struct DeliveryView {
+    attempts: u32,
+    body_sha256: String,
+    created_at: String,
+    event: &'static str,
+    explanation: Vec<String>,
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Vec<AttemptView>>,
+    next_attempt_at: Option<String>,
+    prediction: String,
+    sequence: u32,
+    size: u64,
+    state: &'static str,
+    superseded: u32,
+    url: String,
+}
+
+/// One request.
+#[derive(Debug, Serialize)]
+struct AttemptView {
+    class: String,
+    detail: String,
+    duration_ms: f64,
+    manual: bool,
+    number: u32,
+    started_at: String,
+    status: Option<u16>,
+}
+
+impl DeliveryView {
+    pub(super) fn new(delivery: &Delivery) -> Self {
+        Self {
+            attempts: delivery.attempts,
+            body_sha256: delivery.body_sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            created_at: delivery.created_at.to_string(),
+            event: delivery.event.as_str(),
+            explanation: explain::delivery(delivery),
+            id: delivery.id.to_string(),
+            log: None,
+            next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
+            prediction: delivery.id.prediction.to_string(),
+            sequence: delivery.id.seq,
+            size: delivery.size,
+            state: delivery.state.as_str(),
+            superseded: delivery.superseded,
+            url: delivery.url.clone(),
+        }
+    }
+
+    pub(super) fn with_attempts(delivery: &Delivery, attempts: &[Attempt]) -> Self {
+        Self { log: Some(attempts.iter().map(AttemptView::new).collect()), ..Self::new(delivery) }
+    }
+}
+
+impl AttemptView {
+    fn new(attempt: &Attempt) -> Self {
+        Self {
+            class: attempt.class.clone(),
+            detail: attempt.detail.clone(),
+            duration_ms: attempt.duration.as_micros() as f64 / 1000.0,
+            manual: attempt.manual,
+            number: attempt.number,
+            started_at: attempt.started_at.to_string(),
+            status: attempt.status,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Which path leads where.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, Method};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use cogwire_core::wire::ErrorBody;
+use serde::de::DeserializeOwned;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+
+use super::{
+    Api, Failure, account, auth, create, deliveries, download, health, models, observe, path, predictions,
+    streams, trainings,
+};
+use crate::dashboard;
+
+/// Everything that the server answers.
+pub fn router(api: Arc<Api>) -> Router {
+    let routes = with_token(&api)
+        .merge(for_any_origin())
+        .merge(without_token())
+        .layer(ServiceBuilder::new().layer(from_fn_with_state(Arc::clone(&api), observe::observe)).layer(
+            CatchPanicLayer::custom(|payload: Box<dyn std::any::Any + Send>| {
+                observe::panicked(payload.as_ref())
+            }),
+        ))
+        .with_state(api);
+    // The path is settled before any route is looked for, so the routes are a service of their own.
+    let settled = ServiceBuilder::new().map_request(path::normalise).service(routes);
+    Router::new().fallback_service(settled)
+}
+
+/// The API. An unknown path is told to nobody without a token, either.
+fn with_token(api: &Arc<Api>) -> Router<Arc<Api>> {
+    catalogue()
+        .merge(work())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(api), auth::authenticate))
+}
+
+fn catalogue() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/v1/account", get(account::get))
+        .route("/v1/collections", get(account::collections))
+        .route("/v1/hardware", get(account::hardware))
+        .route("/v1/webhooks/default/secret", get(account::webhook_secret))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{owner}/{name}", get(models::get))
+        .route("/v1/models/{owner}/{name}/examples", get(models::examples))
+        .route("/v1/models/{owner}/{name}/readme", get(models::readme))
+        .route("/v1/models/{owner}/{name}/versions", get(models::versions))
+        .route("/v1/models/{owner}/{name}/versions/{id}", get(models::version))
+}
+
+fn work() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/v1/models/{owner}/{name}/predictions", post(create::of_model))
+        .route("/v1/predictions", get(predictions::list).post(create::by_version))
+        .route("/v1/predictions/{id}", get(predictions::get))
+        .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
+        .route("/v1/predictions/{id}/deliveries", get(deliveries::of_prediction))
+        .route("/v1/trainings", get(trainings::list))
+        .route("/v1/trainings/{id}", get(trainings::get))
+        .route("/v1/trainings/{id}/cancel", post(trainings::cancel))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}", get(deliveries::get))
+        .route("/v1/deliveries/{id}/resend", post(deliveries::resend))
+}
+
+/// What web pages of any origin may read: the URL is the permission.
+fn for_any_origin() -> Router<Arc<Api>> {
+    const EXPOSED: [&str; 5] =
+        ["accept-ranges", "content-disposition", "content-range", "etag", "x-request-id"];
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers(Any)
+        .expose_headers(EXPOSED.map(HeaderName::from_static));
+    Router::new()
+        .route("/v1/streams/{capability}", get(streams::read))
+        .route("/download/{id}/{name}", get(download::download))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(cors)
+}
+
+fn without_token() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .merge(dashboard::routes())
+        .method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn not_found() -> Failure {
+    Failure::not_found()
+}
+
+async fn method_not_allowed(request: Request) -> Failure {
+    ErrorBody::method_not_allowed(request.method().as_str()).into()
+}
+
+/// The variable segments of a path. Text that does not decode names nothing.
+pub(crate) struct At<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for At<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let found: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
+        found.map(|Path(segments)| Self(segments)).map_err(|_| Failure::not_found())
+    }
+}

@@ -1,0 +1,53 @@
+//! Pages for people. For now one: a prediction, at the URL that is its `urls.web`.
+//!
+//! Pages are made on the server and work without scripts. The key in the URL is the permission; the URL is kept from other
+//! sites, and a page loads nothing from them.
+
+mod layout;
+mod prediction;
+mod value;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cogwire_core::id::PredictionId;
+use maud::Markup;
+
+use crate::api::{Api, At, Failure, Query};
+use webhooks::Webhooks;
+
+/// The pages.
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new().route("/p/{id}", get(show))
+}
+
+/// `GET /p/{id}?key=…`
+async fn show(State(api): State<Arc<Api>>, At(id): At<String>, query: Query) -> Result<Response, Failure> {
+    let key = query.get("key").unwrap_or_default();
+    let allowed = id.parse().ok().filter(|id: &PredictionId| api.links.opens_web(*id, key));
+    let found = match allowed {
+        Some(id) => api.store.load(id).await?,
+        None => None,
+    };
+    let Some(found) = found else {
+        return Ok(page(&api, StatusCode::NOT_FOUND, layout::not_found()));
+    };
+    let webhooks = Webhooks::load(&api, &found).await?;
+    Ok(page(&api, StatusCode::OK, prediction::page(&found, &webhooks, api.links.base(), api.now())))
+}
+
+fn page(api: &Api, status: StatusCode, markup: Markup) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, layout::policy(api.links.base())),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (HeaderName::from_static("x-robots-tag"), "noindex".to_owned()),
+    ];
+    (status, headers, markup).into_response()
+}

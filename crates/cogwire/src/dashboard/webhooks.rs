@@ -1,0 +1,91 @@
+//! The webhooks of a prediction: each message, each attempt, and why something was not sent.
+
+use cogwire_core::prediction::Prediction;
+use cogwire_store::delivery::{Attempt, Delivery, DeliveryState};
+use maud::{Markup, html};
+
+use crate::api::deliveries::explain;
+use crate::api::{Api, Failure};
+
+/// Older messages than these many are not shown.
+const MAX_MESSAGES: usize = 20;
+
+/// What there is to show.
+pub(super) struct Webhooks {
+    url: Option<String>,
+    explanation: Vec<String>,
+    messages: Vec<(Delivery, Vec<Attempt>)>,
+    earlier: usize,
+    /// Whether something is still to be sent.
+    pub(super) owed: bool,
+}
+
+impl Webhooks {
+    pub(super) async fn load(api: &Api, prediction: &Prediction) -> Result<Self, Failure> {
+        let deliveries = api.store.deliveries(prediction.id()).await?;
+        let lane = api.store.lane(prediction.id()).await?;
+        let earlier = deliveries.len().saturating_sub(MAX_MESSAGES);
+        let mut messages = Vec::new();
+        for delivery in &deliveries[earlier..] {
+            messages.extend(api.store.delivery(delivery.id).await?);
+        }
+        Ok(Self {
+            url: prediction.request.webhook.as_ref().map(|webhook| webhook.url.clone()),
+            explanation: explain::prediction(prediction, lane.as_ref(), &deliveries, api.now()),
+            owed: lane.is_some_and(|lane| lane.due_at().is_some()),
+            messages,
+            earlier,
+        })
+    }
+
+    pub(super) fn section(&self) -> Markup {
+        html! {
+            section {
+                h2 { "Webhooks" }
+                @if let Some(url) = &self.url { p { code { (url) } } }
+                ul { @for line in &self.explanation { li { (line) } } }
+                @if self.earlier > 0 { p.soft { (self.earlier) " earlier messages are not shown here" } }
+                @for (delivery, attempts) in &self.messages { (message(delivery, attempts)) }
+            }
+        }
+    }
+}
+
+fn message(delivery: &Delivery, attempts: &[Attempt]) -> Markup {
+    html! {
+        h3 {
+            (delivery.event) " " span class={ "badge " (tone(delivery.state)) } { (delivery.state) } " "
+            code.soft { (delivery.id) }
+        }
+        @for line in explain::delivery(delivery) { p { (line) } }
+        @if !attempts.is_empty() {
+            div.wide { table {
+                tr { th { "Attempt" } th { "Begun" } th { "Took" } th { "Result" } th { "What happened" } }
+                @for attempt in attempts { (row(attempt)) }
+            } }
+        }
+    }
+}
+
+fn row(attempt: &Attempt) -> Markup {
+    let taken = attempt.class == "delivered";
+    html! {
+        tr {
+            td { (attempt.number) @if attempt.manual { " (by hand)" } }
+            td { (attempt.started_at) }
+            td { (attempt.duration.as_millis()) " ms" }
+            td class=(if taken { "good" } else { "bad" }) {
+                (attempt.class) @if let Some(status) = attempt.status { " " (status) }
+            }
+            td { (attempt.detail) }
+        }
+    }
+}
+
+fn tone(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Delivered => "good",
+        DeliveryState::Failed | DeliveryState::Exhausted | DeliveryState::Interrupted => "bad",
+        DeliveryState::Pending | DeliveryState::Sending => "live",
+    }
+}
