@@ -37,18 +37,6 @@ impl Client {
         Self::build(Target { url, token: Some(token), certificate: None })
     }
 
-    fn build(target: Target) -> Outcome<Self> {
-        let certificates = target.certificate.as_deref().map(certificate).transpose()?;
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .user_agent(concat!("cogwire-cli/", env!("CARGO_PKG_VERSION")))
-            .tls_certs_merge(certificates)
-            .build()
-            .map_err(|error| Failure::of("cannot make requests", &error))?;
-        Ok(Self { http, base: target.url, token: target.token })
-    }
-
     /// The server's URL, without a slash at the end.
     pub(super) fn base(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
@@ -56,12 +44,12 @@ impl Client {
 
     /// `GET`, and the answer's JSON. `path` begins after `/v1`.
     pub(super) async fn get(&self, path: &str) -> Outcome<Value> {
-        json(self.send(self.request(Method::GET, path)?).await?).await
+        json(self.send(self.request(Method::GET, path)).await?).await
     }
 
     /// `GET`, and `None` when the answer is 404.
     pub(super) async fn find(&self, path: &str) -> Outcome<Option<Value>> {
-        let response = self.answer(self.request(Method::GET, path)?).await?;
+        let response = self.answer(self.request(Method::GET, path)).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -70,7 +58,7 @@ impl Client {
 
     /// `POST` with a JSON body, and the answer's JSON.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
-        json(self.send(self.request(Method::POST, path)?.json(body)).await?).await
+        json(self.send(self.request(Method::POST, path).json(body)).await?).await
     }
 
     /// The secret that signs this account's webhooks.
@@ -89,9 +77,21 @@ impl Client {
         self.send(if own { self.authorised(request) } else { request }).await
     }
 
-    fn request(&self, method: Method, path: &str) -> Outcome<RequestBuilder> {
+    fn build(target: Target) -> Outcome<Self> {
+        let certificates = target.certificate.as_deref().map(certificate).transpose()?;
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .user_agent(concat!("cogwire-cli/", env!("CARGO_PKG_VERSION")))
+            .tls_certs_merge(certificates)
+            .build()
+            .map_err(|error| Failure::of("cannot make requests", &error))?;
+        Ok(Self { http, base: target.url, token: target.token })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/v1{path}", self.base());
-        Ok(self.authorised(self.http.request(method, url)))
+        self.authorised(self.http.request(method, url))
     }
 
     fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
@@ -153,5 +153,8 @@ async fn checked(response: Response) -> Outcome<Response> {
     }
     let body: Value = response.json().await.unwrap_or_default();
     let reason = body["detail"].as_str().unwrap_or_else(|| status.canonical_reason().unwrap_or("an error"));
-    Err(Failure::Failed(format!("the server answered {}: {}", status.as_u16(), reason.trim_end())))
+    let reason = reason.trim();
+    // A list of wrong fields begins on a line of its own.
+    let gap = if reason.starts_with("- ") { "\n" } else { " " };
+    Err(Failure::Failed(format!("the server answered {}:{gap}{reason}", status.as_u16())))
 }

@@ -71,9 +71,9 @@ pub(super) async fn run(args: VerifyArgs) -> Outcome {
     let tolerance = args.tolerance.map_or(i64::MAX, i64::from);
     let result = verify(&secrets, &received, now, tolerance);
     if args.json {
-        print_json(&result)?
+        print_json(&result)?;
     } else {
-        explain(&result)?
+        explain(&result)?;
     }
     result.map(drop).map_err(|_| Failure::Told)
 }

@@ -100,9 +100,9 @@ async fn list(client: &Client, state: Option<State>, limit: usize, json: bool) -
     };
     let deliveries = first_of_pages(client, &path, limit).await?;
     if json {
-        output::print_json(&Value::Array(deliveries))?
+        output::print_json(&Value::Array(deliveries))?;
     } else {
-        output::print(table(&deliveries))?
+        output::print(table(&deliveries))?;
     }
     Ok(())
 }
@@ -124,13 +124,10 @@ async fn list_of_prediction(client: &Client, id: &str, state: Option<State>, jso
     Ok(())
 }
 
-/// Sentences of the answer about what was not sent.
+/// What the server says about what was sent and what was not.
 fn explanations(answer: &Value) -> Vec<String> {
-    match &answer["explanation"] {
-        Value::String(sentence) => vec![sentence.clone()],
-        Value::Array(sentences) => sentences.iter().map(|sentence| text(sentence).to_owned()).collect(),
-        _ => Vec::new(),
-    }
+    let sentences = answer["explanation"].as_array().into_iter().flatten();
+    sentences.map(|sentence| text(sentence).to_owned()).collect()
 }
 
 fn table(deliveries: &[Value]) -> Table {
@@ -158,12 +155,10 @@ async fn show(client: &Client, id: &str, json: bool) -> Outcome {
     let heading =
         format!("{} {} to {}", text(&delivery["id"]), text(&delivery["event"]), text(&delivery["url"]));
     output::print(format_args!("{}: {}", Style::Strong.paint(heading), Style::of_state(state).paint(state)))?;
-    for attempt in delivery["attempt_log"].as_array().into_iter().flatten() {
+    for attempt in delivery["log"].as_array().into_iter().flatten() {
         output::print(attempt_line(attempt))?;
     }
-    if let Some(next) = delivery["next_attempt_at"].as_str() {
-        output::print(format_args!("The next attempt is due at {}.", time(&json!(next))))?;
-    }
+    explanations(&delivery).iter().try_for_each(output::print)?;
     Ok(())
 }
 
@@ -196,9 +191,9 @@ async fn resend(client: &Client, ids: &[String], json: bool) -> Outcome {
 async fn secret(client: &Client, json: bool) -> Outcome {
     let secret = client.webhook_secret().await?;
     if json {
-        output::print_json(&json!({"key": secret}))?
+        output::print_json(&json!({"key": secret}))?;
     } else {
-        output::print(secret)?
+        output::print(secret)?;
     }
     Ok(())
 }

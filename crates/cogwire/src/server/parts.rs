@@ -9,11 +9,13 @@ use cogwire_engine::{Engine, EngineConfig, OutputFiles};
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::handoff::{self, Handoff, LaneInbox};
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::foundation::Foundation;
-use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings};
+use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, token};
+use crate::api::{self, Api, ApiConfig, EnvironmentToken};
 
 use crate::config::{Config, FileMode};
 
@@ -28,6 +30,8 @@ pub(super) struct Parts {
     inbox: LaneInbox,
     /// The tasks of models, which outlive their cancellation for a moment.
     runs: TaskTracker,
+    /// The writes of requests whose clients may have gone.
+    writes: TaskTracker,
     router: Router,
 }
 
@@ -46,8 +50,9 @@ impl Parts {
         let engine = engine(&foundation, runner, handoff);
         engine.start().await.map_err(|error| foundation.unusable(error))?;
         let delivery = delivery(&foundation);
-        let router = router(&foundation, &engine, surroundings);
-        Ok(Self { foundation, engine, delivery, inbox, runs, router })
+        let writes = TaskTracker::new();
+        let router = router(&foundation, &engine, surroundings.metrics.clone(), writes.clone());
+        Ok(Self { foundation, engine, delivery, inbox, runs, writes, router })
     }
 
     /// Starts the tasks. The sender stops after the last run has ended, because runs end with something to send.
@@ -63,12 +68,18 @@ impl Parts {
             soft: soft.clone(),
             hard: hard.clone(),
         };
-        lifecycle.spawn("listener", connections.serve());
+        lifecycle.spawn("listener", answer(connections, self.writes));
         lifecycle.spawn("webhook sender", self.delivery.run(self.inbox, runs_ended.clone(), hard.clone()));
         lifecycle.spawn("engine", run_models(self.engine, self.runs, soft.clone(), hard, runs_ended));
         lifecycle
             .spawn("metrics", keep_metrics(surroundings.metrics.clone(), surroundings.clock.clone(), soft));
     }
+}
+
+async fn answer(connections: Connections, writes: TaskTracker) {
+    connections.serve().await;
+    writes.close();
+    writes.wait().await;
 }
 
 async fn run_models(
@@ -150,6 +161,29 @@ fn delivery(foundation: &Foundation) -> Delivery {
     Delivery::new(config, parts)
 }
 
-fn router(_foundation: &Foundation, _engine: &Engine, _surroundings: &Surroundings) -> Router {
-    Router::new()
+fn router(foundation: &Foundation, engine: &Engine, metrics: PrometheusHandle, tasks: TaskTracker) -> Router {
+    let parts = api::Parts {
+        engine: engine.clone(),
+        store: foundation.store.clone(),
+        files: foundation.files.clone(),
+        guard: Arc::new(foundation.guard.clone()),
+        links: foundation.links.clone(),
+        clock: foundation.clock.clone(),
+        entropy: foundation.entropy.clone(),
+        tasks,
+    };
+    let config = &foundation.config;
+    let token = config.secrets.api_token.as_ref().map(|token| EnvironmentToken {
+        sha256: token::hash(token.expose_secret()),
+        account: foundation.account.clone(),
+    });
+    let api_config = ApiConfig {
+        environment_token: token,
+        webhook_default_events: config.webhooks.default_events,
+        webhook_payload: config.webhooks.payload,
+        body_limit: config.body_limit,
+        metrics: Some(metrics),
+        ..ApiConfig::default()
+    };
+    api::router(Arc::new(Api::new(parts, api_config)))
 }

@@ -98,8 +98,11 @@ fn describe(arrival: &Arrival, begun: Timestamp) -> String {
     };
     let offset = Style::Dim.paint(format_args!("+{offset:.3} s"));
     let status = Style::of_state(status).paint(format_args!("{status:<10}"));
-    let content = Style::Dim.paint(content(arrival));
-    format!("  {offset}  {:<9}  #{}  {status}  {verified}  {content}", arrival.event, arrival.sequence)
+    let line = format!("  {offset}  {:<9}  #{}  {status}  {verified}", arrival.event, arrival.sequence);
+    match content(arrival) {
+        content if content.is_empty() => line,
+        content => format!("{line}  {}", Style::Dim.paint(content)),
+    }
 }
 
 /// The newest part of what the event is about.

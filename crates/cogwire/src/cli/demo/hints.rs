@@ -43,9 +43,9 @@ fn curl(url: &str, token: &str) -> String {
 
 fn python(url: &str, token: &str) -> String {
     format!(
-        "export REPLICATE_BASE_URL={url} REPLICATE_API_TOKEN={token}\n\
-         import replicate\n\
-         print(replicate.run(\"replicate/hello-world\", input={{\"text\": \"Alice\"}}))"
+        "$ export REPLICATE_BASE_URL={url} REPLICATE_API_TOKEN={token}\n\
+         >>> import replicate\n\
+         >>> replicate.run(\"replicate/hello-world\", input={{\"text\": \"Alice\"}})"
     )
 }
 

@@ -12,8 +12,10 @@ use crate::cli::client::Client;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output;
 
-/// How often the server is asked.
-const POLL: Duration = Duration::from_millis(250);
+/// The first pause between two questions to the server; the next ones are twice as long each.
+const FIRST_PAUSE: Duration = Duration::from_millis(15);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// How often the spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -22,10 +24,11 @@ pub(super) async fn until_end(client: &Client, created: Value) -> Outcome<Value>
     let id = id_of(&created);
     let spinner = spinner();
     let poll = async {
-        let mut prediction = created;
+        let (mut prediction, mut pause) = (created, FIRST_PAUSE);
         while !is_terminal(&prediction) {
             spinner.set_message(progress(&prediction));
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
             prediction = client.get(&format!("/predictions/{id}")).await?;
         }
         Ok(prediction)
