@@ -13,7 +13,6 @@ use cogwire_core::webhook::pacing::{FinalMessage, Next};
 use cogwire_core::webhook::schedule::parse_retry_after;
 use cogwire_core::webhook::signature::Secret;
 use cogwire_core::wire::Links;
-use cogwire_store as store;
 use cogwire_store::delivery::{Attempt, BeginIntermediate, ClaimedLane, FinishedAttempt, Verdict};
 use cogwire_store::{DeliveryStore, NodeEpoch, PredictionStore, failpoint};
 use sha2::{Digest, Sha256};
@@ -22,6 +21,7 @@ use crate::config::DeliveryConfig;
 use crate::hold::Hold;
 use crate::message::{Message, intermediate_body};
 use crate::metrics;
+use crate::obstacle::Obstacle;
 use crate::secrets::Secrets;
 use crate::sink::{Answer, Class, Deadline, OutgoingRequest, Sink};
 
@@ -31,7 +31,7 @@ pub(crate) enum End {
     /// There was an attempt, which must be recorded.
     Finished(Box<FinishedAttempt>, Health),
     /// Nothing was sent, for a reason on this side; the lane is still held.
-    TryLater,
+    TryLater(Obstacle),
     /// Nothing is due; the lane is still held.
     NotDue,
     /// It was dropped, because the process stops at once; the lane is still held.
@@ -65,15 +65,6 @@ pub(crate) struct Sender {
     pub(crate) node: NodeEpoch,
 }
 
-/// Why a step ended before its attempt began.
-enum Early {
-    Ours(&'static str, store::Error),
-    NoSecret,
-    LeaseTooShort,
-    NoBytes,
-    Gone,
-}
-
 impl Sender {
     /// Does what is due in the lane, one message at the most.
     pub(crate) async fn step(&self, lane: &ClaimedLane) -> End {
@@ -82,16 +73,16 @@ impl Sender {
             (Next::Send(event), _) => self.send_intermediate(lane, event).await,
             (Next::Wait(_) | Next::Idle | Next::Done, _) => return End::NotDue,
         };
-        result.unwrap_or_else(|early| early.end(lane))
+        result.unwrap_or_else(|obstacle| End::before_the_attempt(lane, obstacle))
     }
 
-    async fn send_final(&self, lane: &ClaimedLane, last: &FinalMessage) -> Result<End, Early> {
+    async fn send_final(&self, lane: &ClaimedLane, last: &FinalMessage) -> Result<End, Obstacle> {
         let message = Message {
             id: DeliveryId { prediction: lane.prediction, seq: last.seq },
             event: WebhookEvent::Completed,
             attempt: last.attempts + 1,
             manual: last.manual,
-            body: lane.final_body.clone().ok_or(Early::NoBytes)?,
+            body: lane.final_body.clone().ok_or(Obstacle::NoBytes)?,
         };
         let secrets = self.ready(lane, message.event).await?;
         let sent = self.attempt(lane, &message, &secrets).await;
@@ -100,7 +91,7 @@ impl Sender {
     }
 
     /// Intermediate messages are sent once. They are durable before they go out, so that a crash leaves a trace of them.
-    async fn send_intermediate(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<End, Early> {
+    async fn send_intermediate(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<End, Obstacle> {
         let secrets = self.ready(lane, event).await?;
         let message = self.begin(lane, event).await?;
         let sent = self.attempt(lane, &message, &secrets).await;
@@ -110,19 +101,19 @@ impl Sender {
     }
 
     /// What every attempt needs before anything of it becomes durable.
-    async fn ready(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<Arc<[Secret]>, Early> {
+    async fn ready(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<Arc<[Secret]>, Obstacle> {
         let secrets = self.secrets.of(&lane.account, self.clock.now()).await;
-        let secrets = secrets.map_err(|error| Early::Ours("read the signing secrets", error))?;
+        let secrets = secrets.map_err(|error| Obstacle::Store("read the signing secrets", error))?;
         if secrets.is_empty() {
-            return Err(Early::NoSecret);
+            return Err(Obstacle::NoSecret(lane.account.clone()));
         }
         if !self.hold.lasts(self.config.timeout(event) + self.config.lease_margin) {
-            return Err(Early::LeaseTooShort);
+            return Err(Obstacle::LeaseTooShort);
         }
         Ok(secrets)
     }
 
-    async fn begin(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<Message, Early> {
+    async fn begin(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<Message, Obstacle> {
         let (body, revision) = self.render(lane, event).await?;
         let now = self.clock.now();
         let seq = lane.lane.clone().begin_intermediate(event, now);
@@ -139,20 +130,21 @@ impl Sender {
         };
         let begun = self.deliveries.begin_intermediate(begin).await;
         failpoint::reached("intermediate.begun");
-        match begun.map_err(|error| Early::Ours("begin a message", error))? {
+        match begun.map_err(|error| Obstacle::Store("begin a message", error))? {
             true => {
                 let id = DeliveryId { prediction: lane.prediction, seq };
                 Ok(Message { id, event, attempt: 1, manual: false, body })
             }
-            false => Err(Early::Gone),
+            false => Err(Obstacle::NotHeld),
         }
     }
 
     /// The body, and the revision that it shows. The prediction's data may have been removed meanwhile; then the message says that.
-    async fn render(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<(Bytes, u64), Early> {
+    async fn render(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<(Bytes, u64), Obstacle> {
         let loaded = self.predictions.load(lane.prediction).await;
-        let prediction =
-            loaded.map_err(|error| Early::Ours("load the prediction", error))?.ok_or(Early::NoBytes)?;
+        let prediction = loaded
+            .map_err(|error| Obstacle::Store("load the prediction", error))?
+            .ok_or(Obstacle::NoBytes)?;
         let revision = prediction.revision;
         Ok((intermediate_body(prediction, event, &self.links), revision))
     }
@@ -217,30 +209,19 @@ struct Sent {
     ended_at: Timestamp,
 }
 
-impl Early {
-    fn end(self, lane: &ClaimedLane) -> End {
-        let prediction_id = lane.prediction;
-        match self {
-            Self::Ours(step, error) => {
-                tracing::warn!(%prediction_id, %error, "could not {step}; the webhook waits");
-            }
-            Self::NoSecret => {
-                tracing::error!(%prediction_id, account = %lane.account, "the account has no signing secret; its webhooks wait: set one with `cogwire webhooks secret set`");
-            }
-            Self::LeaseTooShort => {
-                tracing::warn!(%prediction_id, "the node's lease is about to end; the webhook waits");
-            }
-            Self::NoBytes => {
-                tracing::error!(%prediction_id, "the store has nothing to send for a message that is due; it is left alone until the next start");
-                return End::Gone;
-            }
-            Self::Gone => return End::Gone,
-        }
-        End::TryLater
-    }
-}
-
 impl End {
+    fn before_the_attempt(lane: &ClaimedLane, obstacle: Obstacle) -> Self {
+        let prediction_id = lane.prediction;
+        match obstacle {
+            Obstacle::NotHeld => tracing::debug!(%prediction_id, "a webhook is not sent from here"),
+            Obstacle::NoBytes => {
+                tracing::error!(%prediction_id, %obstacle, "a webhook is left alone until the next start")
+            }
+            _ => return Self::TryLater(obstacle),
+        }
+        Self::Gone
+    }
+
     /// What the step says about the receiver.
     pub(crate) fn health(&self) -> Health {
         match self {

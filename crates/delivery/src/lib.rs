@@ -12,6 +12,7 @@ pub mod guard;
 mod hold;
 mod message;
 mod metrics;
+mod obstacle;
 mod origin;
 mod record;
 mod roster;

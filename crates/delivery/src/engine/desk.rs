@@ -1,7 +1,9 @@
 //! What is held, what waits, and which writes are under way.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::{Clock, Timestamp};
@@ -15,11 +17,14 @@ use super::alarm::Alarm;
 use super::pending::Pending;
 use crate::config::DeliveryConfig;
 use crate::due::Due;
+use crate::obstacle::Obstacle;
 use crate::record::Recorder;
 use crate::roster::{Bound, Roster};
 
 /// The most lanes that are freed in one commit.
 const RELEASE_BATCH: usize = 512;
+/// How often it is said that nothing can be sent.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The truth about this node's lanes; only the loop changes it.
 pub(super) struct Desk {
@@ -32,6 +37,7 @@ pub(super) struct Desk {
     pub(super) roster: Roster<Box<HeldLane>>,
     /// Lanes that wait out a failure on this side, the longest-waiting first.
     paused: VecDeque<(Timestamp, Box<HeldLane>)>,
+    complained_at: Option<Timestamp>,
     pub(super) due: Due,
     pub(super) alarm: Alarm,
     pub(super) claim: Pending<Place, (Vec<Place>, store::Result<LaneClaims>)>,
@@ -56,6 +62,7 @@ impl Desk {
             full: false,
             roster: Roster::new(config.max_in_flight, config.per_origin),
             paused: VecDeque::new(),
+            complained_at: None,
             alarm: Alarm::new(Arc::clone(&clock), due.at(false)),
             due,
             claim: Pending::new(),
@@ -106,11 +113,22 @@ impl Desk {
     }
 
     /// Lets a lane wait out a failure on this side.
-    pub(super) fn pause(&mut self, held: Box<HeldLane>) {
+    pub(super) fn pause(&mut self, held: Box<HeldLane>, obstacle: &Obstacle) {
         if self.stopping {
             return self.give_back(&held.lane);
         }
+        self.complain(obstacle);
         self.paused.push_back((self.clock.now() + self.config.pause, held));
+    }
+
+    /// What stops one lane nearly always stops all of them, again and again: it is said once in a while, not for each.
+    fn complain(&mut self, obstacle: &Obstacle) {
+        let now = self.clock.now();
+        if self.complained_at.is_none_or(|last| now.since(last) >= COMPLAIN_EVERY) {
+            self.complained_at = Some(now);
+            let (waiting, source) = (self.paused.len() + 1, obstacle.source());
+            tracing::warn!(%obstacle, source, waiting, "webhooks cannot be sent and are tried again shortly");
+        }
     }
 
     /// Takes up the lanes that have waited long enough.

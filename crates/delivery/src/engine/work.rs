@@ -99,7 +99,7 @@ impl Work {
         self.desk.roster.ended(&origin, end.health());
         match end {
             End::Finished(finished, _) => self.desk.record.push((*finished, place)),
-            End::TryLater => self.desk.pause(Box::new(HeldLane { lane, place })),
+            End::TryLater(obstacle) => self.desk.pause(Box::new(HeldLane { lane, place }), &obstacle),
             End::NotDue => {
                 lane.lane.due_at().into_iter().for_each(|at| self.desk.due.announce(at));
                 self.desk.give_back(&lane);

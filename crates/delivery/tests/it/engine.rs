@@ -262,6 +262,43 @@ async fn nothing_is_sent_without_the_lease_and_no_attempt_is_spent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_cannot_be_recorded_is_recorded_later_and_not_made_again() {
+    let (mut world, receiver) = (World::start().await, Receiver::always(Reply::status(200)).await);
+    world.flaky.fail(true);
+    let prediction = world.ended(&receiver.url("/")).await;
+    receiver.wait(1).await;
+    failures(&world, 1).await;
+    world.clock.advance(Duration::from_secs(1));
+    failures(&world, 2).await;
+    world.flaky.fail(false);
+    world.clock.advance(Duration::from_secs(1));
+    world.wait_for(&prediction, &[(Completed, DeliveryState::Delivered)]).await;
+    assert_eq!(receiver.count(), 1);
+    world.stop_softly().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_made_durable_is_not_sent_before_it_is() {
+    let (mut world, receiver) = (World::start().await, Receiver::always(Reply::status(200)).await);
+    world.flaky.fail(true);
+    let mut prediction = world.create(&receiver.url("/"), &[Start, Completed]).await;
+    world.begin(&mut prediction).await;
+    failures(&world, 1).await;
+    assert_eq!(receiver.count(), 0);
+    world.flaky.fail(false);
+    world.clock.advance(Duration::from_secs(1));
+    receiver.wait(1).await;
+    world.wait_for(&prediction, &[(Start, DeliveryState::Delivered)]).await;
+    world.stop_softly().await;
+}
+
+async fn failures(world: &World, count: usize) {
+    while world.flaky.failures() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_soft_stop_lets_requests_end_and_gives_the_rest_back() {
     let receiver = Receiver::always(Reply::hang()).await;
     let mut world = World::start().await;

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::{Counter, TestClock};
+use super::flaky::Flaky;
 use super::receiver::Request as Arrived;
 
 const ACCOUNT: &str = "me";
@@ -35,6 +36,8 @@ const LEASE: Duration = Duration::from_secs(3600);
 pub(crate) struct World {
     pub(crate) clock: TestClock,
     pub(crate) store: Arc<SqliteStore>,
+    /// The store as delivery sees it.
+    pub(crate) flaky: Arc<Flaky>,
     pub(crate) secrets: Vec<Secret>,
     links: Links,
     entropy: Counter,
@@ -62,8 +65,10 @@ impl World {
     pub(crate) async fn at_rest() -> Self {
         let (dir, clock) = (tempfile::tempdir().expect("a folder"), TestClock::new());
         let store = SqliteStore::open(dir.path(), SqliteOptions::new(clock.now())).expect("a store");
+        let store = Arc::new(store);
         let world = Self {
-            store: Arc::new(store),
+            flaky: Arc::new(Flaky::new(store.clone())),
+            store,
             secrets: vec![Secret::from_key(&[7; 32]).expect("long enough")],
             links: Links::new("http://cogwire.test", LinkKey::new([1; 32])),
             entropy: Counter::default(),
@@ -96,7 +101,7 @@ impl World {
         let guard = Guard::new(Policy { loopback_allowed: true, allow: Vec::new() });
         let sink = HttpSink::new(HttpConfig::default(), guard, Arc::new(SystemResolver), Arc::clone(&clock));
         Parts {
-            deliveries: self.store.clone(),
+            deliveries: self.flaky.clone(),
             predictions: self.store.clone(),
             accounts: self.store.clone(),
             sink: Arc::new(sink),
