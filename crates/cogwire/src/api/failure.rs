@@ -66,7 +66,8 @@ impl From<store::Error> for Failure {
                 error,
             ),
             error if error.is_temporary() => Self::passing(
-                "The server cannot reach its database, or cannot write to it. Nothing was changed: the request may be sent again.",
+                "The server cannot reach its database, or cannot write to it. Nothing was changed: \
+                 the request may be sent again.",
                 error.clone(),
             ),
             _ => Self::internal(error),

@@ -49,7 +49,8 @@ pub(super) fn not_found() -> Markup {
 pub(super) fn policy(base: &str) -> String {
     let files = format!("'self' data: {base}");
     format!(
-        "default-src 'none'; style-src {}; img-src {files}; media-src {files}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src {}; img-src {files}; media-src {files}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         *STYLE_SOURCE
     )
 }

@@ -100,7 +100,8 @@ fn nothing_yet(
         (false, _) => "Nothing has happened yet that a message would be about.",
         (true, true) => "No message is stored any more: they are older than the retention of webhooks.",
         (true, false) => {
-            "Nothing was sent: the prediction ended without an event that the filter asks for, or the messages are older than the retention of webhooks."
+            "Nothing was sent: the prediction ended without an event that the filter asks for, \
+             or the messages are older than the retention of webhooks."
         }
     };
     Some(text.to_owned())
@@ -109,19 +110,28 @@ fn nothing_yet(
 fn state(delivery: &Delivery) -> String {
     let attempts = times(delivery.attempts);
     match (delivery.state, delivery.next_attempt_at) {
-        (DeliveryState::Pending, Some(at)) if delivery.attempts == 0 => format!("It waits for its first attempt, due at {at}."),
-        (DeliveryState::Pending, Some(at)) => format!("The receiver has not taken it after {attempts}; the next is due at {at}."),
+        (DeliveryState::Pending, Some(at)) if delivery.attempts == 0 => {
+            format!("It waits for its first attempt, due at {at}.")
+        }
+        (DeliveryState::Pending, Some(at)) => {
+            format!("It waits for its next attempt, due at {at}, after {attempts} so far.")
+        }
         (DeliveryState::Pending, None) => "It waits to be sent.".to_owned(),
         (DeliveryState::Sending, _) => "It is being sent.".to_owned(),
         (DeliveryState::Delivered, _) => format!("The receiver took it after {attempts}."),
-        (DeliveryState::Failed, _) => {
-            "The receiver did not take it. Messages about progress are sent once; `completed` is sent again.".to_owned()
-        }
+        (DeliveryState::Failed, _) => "The receiver did not take it. Messages about progress are sent once; \
+             `completed` is sent again."
+            .to_owned(),
         (DeliveryState::Exhausted, _) => {
-            format!("Given up after {attempts}. It is kept: POST /deliveries/{}/resend sends it again.", delivery.id)
+            format!(
+                "Given up after {attempts}. It is kept: POST /deliveries/{}/resend sends it again.",
+                delivery.id
+            )
         }
         (DeliveryState::Interrupted, _) => {
-            "The server stopped while it was being sent; whether it arrived is not known. Messages about progress are not sent again.".to_owned()
+            "The server stopped while it was being sent; whether it arrived is not known. \
+             Messages about progress are not sent again."
+                .to_owned()
         }
     }
 }

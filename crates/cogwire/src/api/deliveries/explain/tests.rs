@@ -123,7 +123,7 @@ fn every_state_has_its_sentence() {
     use DeliveryState::{Delivered, Exhausted, Failed, Interrupted, Pending, Sending};
     let cases = [
         (Pending, 0, "first attempt"),
-        (Pending, 2, "not taken it after 2 attempts"),
+        (Pending, 2, "after 2 attempts so far"),
         (Sending, 0, "being sent"),
         (Delivered, 1, "took it after 1 attempt."),
         (Failed, 1, "sent once"),
