@@ -102,9 +102,9 @@ impl RunLoop {
         let room = self.pending.events.len() < MOST_PENDING;
         tokio::select! {
             biased;
+            () = self.cancel.cancelled() => Going::Over,
             event = events.recv(), if room => self.take(event, events).await,
             () = self.shared.clock.sleep_until(self.next_flush), if flush_due => self.flush().await,
-            () = self.cancel.cancelled() => Going::Over,
         }
     }
 
@@ -129,6 +129,11 @@ impl RunLoop {
             RunEvent::Log(text) => self.pending.events.push(ChunkEvent::Log(text)),
             RunEvent::Metric(name, value) => self.pending.events.push(ChunkEvent::Metric(name, value)),
             RunEvent::Output(output) => return self.fold_output(output).await,
+            // Either somebody else has ended the prediction, or the server is stopping and the next start decides.
+            RunEvent::Ended(End::Canceled) if self.cancel.is_cancelled() => {
+                self.pending = Report::default();
+                return Going::Over;
+            }
             RunEvent::Ended(end) => {
                 self.pending.end = Some(run_end(end));
                 return Going::Over;
@@ -185,8 +190,12 @@ impl RunLoop {
         self.pending != Report::default()
     }
 
-    /// Makes what is pending durable, however long the store cannot take it; only a hard stop gives up.
+    /// Makes what is pending durable, however long the store cannot take it; only a stop of the run gives up. Nothing
+    /// pending means that the run is over.
     async fn flush(&mut self) -> Going {
+        if !self.has_pending() {
+            return Going::Over;
+        }
         let report = std::mem::take(&mut self.pending);
         let ends = report.end.is_some();
         let now = self.shared.clock.now();

@@ -1,0 +1,140 @@
+//! A receiver of webhooks that remembers every request and answers as it is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use cogwire_core::webhook::signature::{Received, Secret, verify};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+/// One webhook as it arrived.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Webhook {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("the webhook has no {name}")).to_str().expect("text")
+    }
+
+    pub fn event(&self) -> &str {
+        self.header("cogwire-event")
+    }
+
+    pub fn id(&self) -> &str {
+        self.header("webhook-id")
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("a webhook's body is JSON")
+    }
+
+    /// Panics unless the signature is right.
+    pub fn assert_signed(&self, secret: &Secret) {
+        let text = |name| Some(self.header(name));
+        let received = Received {
+            id: text("webhook-id"),
+            timestamp: text("webhook-timestamp"),
+            signature: text("webhook-signature"),
+            body: &self.body,
+        };
+        let at: i64 = self.header("webhook-timestamp").parse().expect("seconds");
+        verify(std::slice::from_ref(secret), &received, at, 1).expect("the signature is right");
+    }
+}
+
+/// What the receiver does with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    Answer(u16),
+    /// Never answers.
+    Hang,
+}
+
+struct Shared {
+    arrived: watch::Sender<Vec<Webhook>>,
+    script: Mutex<VecDeque<Behaviour>>,
+    otherwise: Mutex<Behaviour>,
+}
+
+/// Listens until it is dropped.
+pub struct Receiver {
+    pub url: String,
+    shared: Arc<Shared>,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl Receiver {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
+        let shared = Arc::new(Shared {
+            arrived: watch::Sender::new(Vec::new()),
+            script: Mutex::default(),
+            otherwise: Mutex::new(Behaviour::Answer(200)),
+        });
+        let router = Router::new().fallback(receive).with_state(shared.clone());
+        #[expect(clippy::disallowed_methods, reason = "the receiver's task ends when its handle is dropped")]
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
+        Self { url, shared, _server: AbortOnDropHandle::new(server) }
+    }
+
+    /// What to do with the next requests, one each.
+    pub fn then(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+        self.shared.script.lock().expect("not poisoned").extend(behaviours);
+    }
+
+    /// What to do with every request that has no script.
+    pub fn always(&self, behaviour: Behaviour) {
+        *self.shared.otherwise.lock().expect("not poisoned") = behaviour;
+    }
+
+    pub fn webhooks(&self) -> Vec<Webhook> {
+        self.shared.arrived.borrow().clone()
+    }
+
+    /// Waits until the webhooks satisfy a condition; panics with what has arrived after 20 s.
+    pub async fn wait_until(&self, what: &str, condition: impl Fn(&[Webhook]) -> bool) -> Vec<Webhook> {
+        let mut arrived = self.shared.arrived.subscribe();
+        let found =
+            tokio::time::timeout(Duration::from_secs(20), arrived.wait_for(|all| condition(all))).await;
+        match found {
+            Ok(all) => all.expect("the receiver lives").clone(),
+            Err(_) => panic!("waited for {what}; arrived: {:?}", self.summary()),
+        }
+    }
+
+    pub async fn wait_for(&self, count: usize) -> Vec<Webhook> {
+        self.wait_until(&format!("{count} webhooks"), |all| all.len() >= count).await
+    }
+
+    /// Waits for the first `completed` and gives it.
+    pub async fn wait_completed(&self) -> Webhook {
+        let all =
+            self.wait_until("completed", |all| all.iter().any(|hook| hook.event() == "completed")).await;
+        all.into_iter().find(|hook| hook.event() == "completed").expect("it was just there")
+    }
+
+    fn summary(&self) -> Vec<String> {
+        self.webhooks().iter().map(|hook| format!("{} {}", hook.id(), hook.event())).collect()
+    }
+}
+
+async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let next = shared.script.lock().expect("not poisoned").pop_front();
+    let behaviour = next.unwrap_or(*shared.otherwise.lock().expect("not poisoned"));
+    shared.arrived.send_modify(|all| all.push(Webhook { headers, body }));
+    match behaviour {
+        Behaviour::Answer(status) => StatusCode::from_u16(status).expect("a status").into_response(),
+        Behaviour::Hang => std::future::pending().await,
+    }
+}

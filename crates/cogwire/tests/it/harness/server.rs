@@ -1,0 +1,81 @@
+//! The server in this process.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use cogwire::config::{Config, FileMode, Layers, Secrets};
+use cogwire::lifecycle::{Lifecycle, SystemEntropy};
+use cogwire::server::Surroundings;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use super::app::{Options, pause};
+use super::clock::ShiftedClock;
+use super::http::Http;
+use super::process::TOKEN;
+
+/// One recorder for all servers of the process: there can be only one.
+static METRICS: LazyLock<PrometheusHandle> =
+    LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("nobody else installs one"));
+
+/// A running server.
+pub struct Server {
+    pub http: Http,
+    server: cogwire::server::Server,
+    lifecycle: Lifecycle,
+}
+
+impl Server {
+    pub async fn start(dir: &Path, options: &Options, clock: &ShiftedClock) -> Self {
+        // The first test of a process installs it; the others find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let lifecycle = Lifecycle::default();
+        let surroundings = Surroundings {
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(SystemEntropy),
+            metrics: METRICS.clone(),
+            lifecycle: lifecycle.clone(),
+        };
+        let server =
+            cogwire::server::Server::start(config(dir, options), surroundings).await.expect("it starts");
+        let http = Http::new(server.url().to_owned(), TOKEN.to_owned());
+        http.wait_ready().await;
+        Self { http, server, lifecycle }
+    }
+
+    /// Stops at once; what runs is left for the next start to take over.
+    pub async fn stop(self) {
+        self.lifecycle.soft().cancel();
+        self.lifecycle.hard().cancel();
+        self.server.stopped().await.expect("every part stops when told");
+    }
+
+    /// Waits until nothing runs and nothing is owed.
+    pub async fn settle(&self) {
+        for _ in 0..2000 {
+            let live = self.http.get("/v1/deliveries?state=pending").await.expect(200);
+            let list = self.http.get("/v1/predictions").await.expect(200);
+            let runs = list["results"].as_array().expect("rows").iter();
+            let busy = runs.filter(|row| row["completed_at"].is_null()).count();
+            if busy == 0 && live["results"].as_array().is_some_and(Vec::is_empty) {
+                return;
+            }
+            pause().await;
+        }
+        panic!("the server did not settle");
+    }
+}
+
+fn config(dir: &Path, options: &Options) -> Config {
+    let layers = Layers::defaults().expect("the defaults are valid");
+    let secrets = Secrets { api_token: Some(TOKEN.into()), ..Secrets::default() };
+    let mut config = Config::read(&layers, secrets).expect("the defaults are valid");
+    config.listen = "127.0.0.1:0".parse().expect("an address");
+    config.data_dir = dir.join("data");
+    config.scripts = vec![dir.join("scripts.toml")];
+    config.max_running = options.max_running;
+    config.output_files = match options.output_files.as_str() {
+        "auto" => FileMode::Auto,
+        _ => FileMode::Url,
+    };
+    config
+}

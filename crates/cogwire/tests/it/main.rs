@@ -1,0 +1,17 @@
+//! Everything that a user of the server sees, in one binary: one file per feature, one harness.
+
+mod harness;
+
+mod cancel;
+mod crash;
+mod create;
+mod errors;
+mod files;
+mod idempotency;
+mod list;
+mod restart;
+mod retention;
+mod stream;
+mod surface;
+mod wait;
+mod webhooks;
