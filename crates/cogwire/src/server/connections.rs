@@ -60,8 +60,9 @@ impl Connections {
                 peer,
                 tls: self.tls.clone(),
                 router: self.router.clone(),
-                soft: self.soft.clone(),
-                hard: self.hard.clone(),
+                // Looked at each time that a connection wakes: its own tokens spare it a lock that all share.
+                soft: self.soft.child_token(),
+                hard: self.hard.child_token(),
             };
             tasks.spawn(connection.serve(stream, place));
         }
@@ -170,3 +171,6 @@ fn builder() -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS);
     builder
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,9 +71,10 @@ impl Stage {
         self.client.post(&format!("/models/{model}/predictions"), body).await
     }
 
-    /// Stops everything.
+    /// Stops everything at once: nothing of it is kept.
     pub(super) async fn clear(self) -> Outcome {
         self.lifecycle.soft().cancel();
+        self.lifecycle.hard().cancel();
         self.server.stopped().await?;
         Ok(())
     }

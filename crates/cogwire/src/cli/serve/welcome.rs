@@ -117,7 +117,6 @@ impl fmt::Display for Welcome<'_> {
             Style::Strong.paint(concat!("Cogwire ", env!("CARGO_PKG_VERSION"), " is ready."))
         )?;
         line(f, "API", &format!("{}/v1", self.url))?;
-        line(f, "Dashboard", &format!("{}/dashboard", self.url))?;
         line(f, "Data", &self.config.data_dir.display().to_string())?;
         line(f, "Token", &self.token_line())?;
         writeln!(f, "\n  Try it:\n")?;
