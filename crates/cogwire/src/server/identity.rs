@@ -92,3 +92,53 @@ async fn first_token(
     store.add_token(token::row(&token, account.clone(), "first start".to_owned(), clock.now())).await?;
     Ok(token)
 }
+
+#[cfg(test)]
+mod tests {
+    use cogwire_store::sqlite::{SqliteOptions, SqliteStore};
+
+    use super::*;
+    use crate::config::Secrets;
+    use crate::lifecycle::{SystemClock, SystemEntropy};
+
+    async fn start(store: &SqliteStore, secrets: Secrets) -> Tokens {
+        let defaults = Config::defaults("/data".as_ref()).expect("the defaults are valid");
+        let config = Config { secrets, ..defaults };
+        establish(store, &config, &SystemClock, &SystemEntropy).await.expect("the store works").tokens
+    }
+
+    async fn secret(store: &SqliteStore) -> String {
+        let secrets = store.secrets(&AccountId("cogwire".into())).await.expect("the store works");
+        secrets.first().expect("there is always one").expose()
+    }
+
+    fn open(folder: &tempfile::TempDir) -> SqliteStore {
+        SqliteStore::open(folder.path(), SqliteOptions::new(SystemClock.now())).expect("a new store")
+    }
+
+    #[tokio::test]
+    async fn the_first_start_makes_a_token_and_a_secret_that_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(&folder);
+        assert!(matches!(start(&store, Secrets::default()).await, Tokens::New(_)));
+        let first = secret(&store).await;
+        assert!(matches!(start(&store, Secrets::default()).await, Tokens::Stored));
+        assert_eq!(secret(&store).await, first);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_the_environment_gives_is_not_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(&folder);
+        let given = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let secrets = Secrets {
+            api_token: Some("r8_0123456789".to_owned().into()),
+            webhook_secret: Some(Secret::parse(given).expect("a secret")),
+        };
+        assert!(matches!(start(&store, secrets).await, Tokens::OnlyEnvironment));
+        assert_eq!(secret(&store).await, given);
+        assert!(matches!(start(&store, Secrets::default()).await, Tokens::None));
+        store.close().await;
+    }
+}
