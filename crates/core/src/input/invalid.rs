@@ -12,8 +12,11 @@ pub struct InvalidField {
     pub kind: Cow<'static, str>,
     /// Where, such as `input.steps`; empty for the whole body.
     pub field: String,
-    /// A sentence about it.
+    /// A sentence about it, in Replicate's words.
     pub description: String,
+    /// What was probably meant; only the error's `detail` says it.
+    #[serde(skip)]
+    pub hint: Option<String>,
 }
 
 /// All that is wrong; never empty.
@@ -30,7 +33,13 @@ impl InvalidField {
         field: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        Self { kind: kind.into(), field: field.into(), description: description.into() }
+        Self { kind: kind.into(), field: field.into(), description: description.into(), hint: None }
+    }
+
+    /// The same, with what was probably meant.
+    #[must_use]
+    pub fn with_hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
     }
 }
 
@@ -48,10 +57,9 @@ impl InvalidInput {
 }
 
 fn line(fault: &InvalidField) -> String {
-    match fault.field.as_str() {
-        "" => format!("- {}\n", fault.description),
-        field => format!("- {field}: {}\n", fault.description),
-    }
+    let place = if fault.field.is_empty() { String::new() } else { format!("{}: ", fault.field) };
+    let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("- {place}{}{hint}\n", fault.description)
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@
 mod members;
 mod webhook;
 
-use std::borrow::Cow;
-
 use members::{Members, NotRead};
 use serde_json::value::RawValue;
 
@@ -194,31 +192,30 @@ fn missing(members: &Members<'_>, envelope: Envelope) -> Vec<InvalidField> {
 
 fn unknown_member(name: &str, envelope: Envelope) -> InvalidField {
     let shown: String = name.chars().take(100).collect();
-    let mut description = format!("Additional property {shown} is not allowed");
-    if let Some(hint) = hint(name, envelope) {
-        description = format!("{description}: {hint}");
-    }
-    InvalidField::new("additional_property_not_allowed", "", description)
+    let description = format!("Additional property {shown} is not allowed");
+    InvalidField::new("additional_property_not_allowed", "", description).with_hint(hint(name, envelope))
 }
 
-fn hint(name: &str, envelope: Envelope) -> Option<Cow<'static, str>> {
+/// `model` in place of `version` is left to Replicate's own words, which clients may know.
+fn hint(name: &str, envelope: Envelope) -> Option<String> {
     match (name, envelope) {
-        ("model", Envelope::Versioned) => Some("write owner/name into `version`".into()),
+        ("model", Envelope::Versioned) => None,
         ("version", Envelope::OfModel) => {
-            Some("this path runs the latest version; POST /predictions takes a version".into())
+            Some("this path runs the latest version; POST /predictions takes a version".to_owned())
         }
-        _ => nearest(name, envelope.members()).map(|known| format!("did you mean {known}?").into()),
+        _ => nearest(name, envelope.members()).map(did_you_mean),
     }
 }
 
 fn unknown_event(field: String, name: &str) -> InvalidField {
     let names = WebhookEvent::ALL.map(WebhookEvent::as_str);
     let options = names.map(|name| format!("\"{name}\"")).join(", ");
-    let mut description = format!("{field} must be one of the following: {options}");
-    if let Some(known) = nearest(name, &names) {
-        description = format!("{description}; did you mean \"{known}\"?");
-    }
-    InvalidField::new("enum", field, description)
+    let description = format!("{field} must be one of the following: {options}");
+    InvalidField::new("enum", field, description).with_hint(nearest(name, &names).map(did_you_mean))
+}
+
+fn did_you_mean(known: &str) -> String {
+    format!("did you mean {known}?")
 }
 
 /// The known name that `name` was probably meant to be.

@@ -13,7 +13,10 @@ fn faults(body: &serde_json::Value, envelope: Envelope) -> Vec<String> {
         Err(InvalidBody::Invalid(invalid)) => invalid
             .fields
             .iter()
-            .map(|fault| format!("{} {}: {}", fault.kind, fault.field, fault.description))
+            .map(|fault| {
+                let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+                format!("{} {}: {}{hint}", fault.kind, fault.field, fault.description)
+            })
             .collect(),
         other => panic!("expected faults of {body}, got {other:?}"),
     }
@@ -44,13 +47,13 @@ fn faults_of_the_envelope() {
             json!({"model": "a/b", "input": {}}),
             vec![
                 "required : version is required",
-                "additional_property_not_allowed : Additional property model is not allowed: write owner/name into `version`",
+                "additional_property_not_allowed : Additional property model is not allowed",
             ],
         ),
         (
             json!({"version": "v", "input": {}, "webhook_event_filter": []}),
             vec![
-                "additional_property_not_allowed : Additional property webhook_event_filter is not allowed: did you mean webhook_events_filter?",
+                "additional_property_not_allowed : Additional property webhook_event_filter is not allowed (did you mean webhook_events_filter?)",
             ],
         ),
         (
@@ -78,7 +81,7 @@ fn faults_of_the_envelope() {
         (
             json!({"version": "v", "input": {}, "webhook_events_filter": ["start", "complete", 1.5]}),
             vec![
-                "enum webhook_events_filter.1: webhook_events_filter.1 must be one of the following: \"start\", \"output\", \"logs\", \"completed\"; did you mean \"completed\"?",
+                "enum webhook_events_filter.1: webhook_events_filter.1 must be one of the following: \"start\", \"output\", \"logs\", \"completed\" (did you mean completed?)",
                 "invalid_type webhook_events_filter.2: Invalid type. Expected: string, given: number",
             ],
         ),
