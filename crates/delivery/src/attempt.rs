@@ -195,6 +195,7 @@ impl Sender {
             delivery: message.id,
             lease_no: lane.lease_no,
             node: self.node.clone(),
+            is_final: message.event == WebhookEvent::Completed,
             attempt,
             verdict,
         };

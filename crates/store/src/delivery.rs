@@ -85,6 +85,8 @@ pub struct FinishedAttempt {
     pub lease_no: u64,
     /// The holder.
     pub node: NodeEpoch,
+    /// Whether the message is the prediction's final one: then nothing waits for the record.
+    pub is_final: bool,
     /// What happened.
     pub attempt: Attempt,
     /// What follows.

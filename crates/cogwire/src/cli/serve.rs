@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::failure::{Failure, Outcome, with_causes};
 use super::output;
-use crate::config::{Config, ConfigArgs};
+use crate::config::{Config, ConfigArgs, LogFormat};
 use crate::lifecycle::{Lifecycle, SystemClock, SystemEntropy};
 use crate::server::{Credentials, Error, Server, Surroundings, Tokens};
 use crate::telemetry;
@@ -43,7 +43,8 @@ fn warn_if_exposed(config: &Config) {
 fn welcome(config: &Config, server: &Server) {
     let token = token_place(config, server);
     let welcome = Welcome { config, url: server.url(), token };
-    if config.log_format.is_text() { output::say(welcome) } else { welcome.log() }
+    // A log of JSON lines that nobody asked for, as in a CI job, is still read by people first.
+    if config.log_format == LogFormat::Json { welcome.log() } else { output::say(welcome) }
 }
 
 /// Keeps a new token for this machine's client commands, when nobody else can reach the server.

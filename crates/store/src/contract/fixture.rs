@@ -296,7 +296,15 @@ pub(crate) fn finished(
         detail: "The receiver answered.".to_owned(),
         manual: false,
     };
-    FinishedAttempt { delivery, lease_no: held.lease_no, node: world.node.clone(), attempt, verdict }
+    let is_final = held.lane.last.as_ref().is_some_and(|last| last.seq == delivery.seq);
+    FinishedAttempt {
+        delivery,
+        lease_no: held.lease_no,
+        node: world.node.clone(),
+        is_final,
+        attempt,
+        verdict,
+    }
 }
 
 /// The final message of a lane.

@@ -49,7 +49,9 @@ impl DeliveryStore for SqliteStore {
         finished: Vec<FinishedAttempt>,
         now: Timestamp,
     ) -> Result<Vec<LaneOutcome>> {
-        self.write(Class::Critical, move |batch| finish::finish_attempts(batch.db, &finished, now)).await
+        // A lane whose intermediate message has ended may owe the next one; after a final message nobody waits.
+        let class = if finished.iter().all(|one| one.is_final) { Class::Patient } else { Class::Critical };
+        self.write(class, move |batch| finish::finish_attempts(batch.db, &finished, now)).await
     }
 
     async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::job::Job;
 use crate::error::Error;
@@ -12,14 +13,23 @@ pub(super) const MAX_BATCH: usize = 1024;
 /// Places of a batch that critical use cases leave to the API when both have more than fits.
 const API_SHARE: usize = 256;
 
+/// The most patient use cases of one batch; each is a batch of attempts by itself.
+const PATIENT_SHARE: usize = 16;
+
 /// The most background use cases of one batch while others wait: one, so that sweeps neither starve nor get in the way.
 const BACKGROUND_SHARE: usize = 1;
+
+/// How long patient use cases wait for a commit that they can share. A flush saved is worth more than a record that is
+/// durable sooner: until then, a crash only repeats what was sent.
+const PATIENCE: Duration = Duration::from_millis(3);
 
 /// Who asks for a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sqlite) enum Class {
     /// The engine and delivery. Never refused: slots and requests in flight bound how much there can be.
     Critical,
+    /// The engine and delivery, for what nobody waits for: written with the next commit, or soon.
+    Patient,
     /// Callers of the API. Refused when the queue is full.
     Api,
     /// Sweeps. Their use cases are small, and their callers wait for one before they ask for the next.
@@ -37,6 +47,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     critical: VecDeque<Box<dyn Job>>,
+    patient: VecDeque<Box<dyn Job>>,
     api: VecDeque<Box<dyn Job>>,
     background: VecDeque<Box<dyn Job>>,
     closed: bool,
@@ -56,6 +67,12 @@ impl Queue {
         }
         match class {
             Class::Critical => state.critical.push_back(job),
+            // The writer that waits out its patience is not woken for more of the same.
+            Class::Patient if !state.patient.is_empty() => {
+                state.patient.push_back(job);
+                return Ok(());
+            }
+            Class::Patient => state.patient.push_back(job),
             Class::Api if state.api.len() >= self.api_limit => return Err(Error::Busy),
             Class::Api => state.api.push_back(job),
             Class::Background => state.background.push_back(job),
@@ -69,15 +86,41 @@ impl Queue {
     /// Waits for work and takes a batch of it; `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Vec<Box<dyn Job>>> {
         let mut state = self.lock();
-        while state.is_empty() {
-            if state.closed {
-                return None;
+        while !state.is_pressing() {
+            match (state.closed, state.patient.is_empty()) {
+                (true, true) => return None,
+                (true, false) => break,
+                (false, true) => state = self.wait(state),
+                (false, false) => {
+                    let waited = self.wait_at_most(state, PATIENCE);
+                    state = waited.0;
+                    if waited.1 {
+                        break;
+                    }
+                }
             }
-            state.writer_waits = true;
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.writer_waits = false;
         }
         Some(state.take_batch())
+    }
+
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.writer_waits = true;
+        let mut state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.writer_waits = false;
+        state
+    }
+
+    /// Also says whether the time was up.
+    fn wait_at_most<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        time: Duration,
+    ) -> (MutexGuard<'a, State>, bool) {
+        state.writer_waits = true;
+        let waited = self.filled.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, result) = waited;
+        state.writer_waits = false;
+        (state, result.timed_out())
     }
 
     /// Refuses what comes from now on. What is queued is still written.
@@ -99,17 +142,20 @@ impl Queue {
 }
 
 impl State {
-    fn is_empty(&self) -> bool {
-        self.critical.is_empty() && self.api.is_empty() && self.background.is_empty()
+    /// Whether somebody waits for a commit.
+    fn is_pressing(&self) -> bool {
+        !(self.critical.is_empty() && self.api.is_empty() && self.background.is_empty())
     }
 
     fn take_batch(&mut self) -> Vec<Box<dyn Job>> {
         let background = self.background.len().min(BACKGROUND_SHARE);
         let reserved = self.api.len().min(API_SHARE);
-        let critical = self.critical.len().min(MAX_BATCH - background - reserved);
-        let api = self.api.len().min(MAX_BATCH - background - critical);
-        let mut batch = Vec::with_capacity(critical + api + background);
+        let patient = self.patient.len().min(PATIENT_SHARE);
+        let critical = self.critical.len().min(MAX_BATCH - background - reserved - patient);
+        let api = self.api.len().min(MAX_BATCH - background - critical - patient);
+        let mut batch = Vec::with_capacity(critical + patient + api + background);
         batch.extend(self.critical.drain(..critical));
+        batch.extend(self.patient.drain(..patient));
         batch.extend(self.api.drain(..api));
         batch.extend(self.background.drain(..background));
         batch
@@ -150,6 +196,20 @@ mod tests {
         assert_eq!(taken(state.background.len()), BACKGROUND_SHARE);
         assert_eq!(taken(state.api.len()), API_SHARE);
         assert_eq!(taken(state.critical.len()), MAX_BATCH - API_SHARE - BACKGROUND_SHARE);
+    }
+
+    #[test]
+    fn patient_use_cases_share_a_commit_or_wait_no_longer_than_their_patience() {
+        let queue = Queue::new(1);
+        push(&queue, Class::Patient, 1);
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(1), "alone, after a while");
+        push(&queue, Class::Patient, 1);
+        push(&queue, Class::Api, 1);
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(2), "together, at once");
+        push(&queue, Class::Patient, 1);
+        queue.close();
+        assert_eq!(queue.take().map(|batch| batch.len()), Some(1), "before the end");
+        assert!(queue.take().is_none());
     }
 
     #[test]
