@@ -1,5 +1,7 @@
 //! The engine on a real store with real built-in models: what is committed, what is handed over, what wins a race.
 
+#![expect(clippy::panic, reason = "a helper that fails a test says what it saw")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Replicate's HTTP API, and what Cogwire adds to it.
 //!
 //! Owns routes, status codes and headers. What a request means is decided in `cogwire_core`, what happens is the
-//! engine's, what is durable the store's; nothing here runs a model or sends a webhook. Handlers return a [`Failure`], which
-//! becomes a problem document; failures of the server are logged once, in [`observe`].
+//! engine's, what is durable the store's; nothing here runs a model or sends a webhook. Handlers return a `Failure`, which
+//! becomes a problem document; failures of the server are logged once, in `observe`.
 
 mod account;
 mod answer;

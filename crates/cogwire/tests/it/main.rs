@@ -1,5 +1,7 @@
 //! Everything that a user of the server sees, in one binary: one file per feature, one harness.
 
+#![expect(clippy::panic, reason = "a helper that fails a test says what it saw")]
+
 mod harness;
 
 mod cancel;

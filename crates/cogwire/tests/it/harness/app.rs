@@ -14,13 +14,13 @@ use super::server::Server;
 use super::{HELLO, STORY};
 
 /// How a test's server differs from the usual one.
-pub struct Options {
-    pub max_running: usize,
-    pub output_files: String,
+pub(crate) struct Options {
+    pub(crate) max_running: usize,
+    pub(crate) output_files: String,
     /// Scripts beside the story.
-    pub scripts: Option<String>,
+    pub(crate) scripts: Option<String>,
     /// Files that the scripts name.
-    pub script_files: Vec<(String, Vec<u8>)>,
+    pub(crate) script_files: Vec<(String, Vec<u8>)>,
 }
 
 impl Default for Options {
@@ -30,8 +30,8 @@ impl Default for Options {
 }
 
 /// A server and a receiver. Dropping it checks that nothing is left over.
-pub struct TestApp {
-    pub receiver: Receiver,
+pub(crate) struct TestApp {
+    pub(crate) receiver: Receiver,
     clock: ShiftedClock,
     options: Options,
     dir: TempDir,
@@ -39,11 +39,11 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Options::default()).await
     }
 
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         write_scripts(dir.path(), &options);
         let (receiver, clock) = (Receiver::start().await, ShiftedClock::new());
@@ -52,57 +52,57 @@ impl TestApp {
     }
 
     /// Stops the server at once, as a crash does, and starts another on the same data.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.server.take().expect("it runs").stop().await;
         self.server = Some(Server::start(self.dir.path(), &self.options, &self.clock).await);
     }
 
-    pub fn http(&self) -> Http {
+    pub(crate) fn http(&self) -> Http {
         self.server.as_ref().expect("it runs").http.clone()
     }
 
-    pub fn clock(&self) -> ShiftedClock {
+    pub(crate) fn clock(&self) -> ShiftedClock {
         self.clock.clone()
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
 
-    pub async fn secret(&self) -> Secret {
+    pub(crate) async fn secret(&self) -> Secret {
         let reply = self.http().get("/v1/webhooks/default/secret").await.expect(200);
         Secret::parse(reply["key"].as_str().expect("a key")).expect("a secret")
     }
 
     /// Creates a prediction and gives the answer.
-    pub async fn create(&self, body: Value) -> Value {
+    pub(crate) async fn create(&self, body: Value) -> Value {
         self.http().post("/v1/predictions", &body).await.expect(201)
     }
 
-    pub async fn cancel(&self, prediction: &Value) -> Reply {
+    pub(crate) async fn cancel(&self, prediction: &Value) -> Reply {
         self.http().post(prediction["urls"]["cancel"].as_str().expect("a URL"), &json!({})).await
     }
 
-    pub async fn get_prediction(&self, prediction: &Value) -> Value {
+    pub(crate) async fn get_prediction(&self, prediction: &Value) -> Value {
         self.http().get(&format!("/v1/predictions/{}", id(prediction))).await.expect(200)
     }
 
-    pub async fn wait_ended(&self, prediction: &Value) -> Value {
+    pub(crate) async fn wait_ended(&self, prediction: &Value) -> Value {
         let over =
             |now: &Value| !["starting", "processing"].contains(&now["status"].as_str().unwrap_or_default());
         self.poll(prediction, "its end", over).await
     }
 
-    pub async fn wait_for_status(&self, prediction: &Value, status: &str) -> Value {
+    pub(crate) async fn wait_for_status(&self, prediction: &Value, status: &str) -> Value {
         self.wait_until(prediction, "status", &json!(status)).await
     }
 
-    pub async fn wait_until(&self, prediction: &Value, field: &str, value: &Value) -> Value {
+    pub(crate) async fn wait_until(&self, prediction: &Value, field: &str, value: &Value) -> Value {
         self.poll(prediction, &format!("{field} = {value}"), |now| now[field] == *value).await
     }
 
     /// Lets minutes pass until the data of a prediction is removed: a sweep comes every minute.
-    pub async fn wait_removed(&self, prediction: &Value) -> Value {
+    pub(crate) async fn wait_removed(&self, prediction: &Value) -> Value {
         let removed = |now: &Value| {
             self.advance(Duration::from_secs(61));
             now["data_removed"] == true
@@ -110,32 +110,32 @@ impl TestApp {
         self.poll(prediction, "the removal of its data", removed).await
     }
 
-    pub async fn wait_for_status_of_newest(&self, status: &str) {
+    pub(crate) async fn wait_for_status_of_newest(&self, status: &str) {
         self.http().wait_for_status_of_newest(status).await;
     }
 
-    pub async fn deliveries(&self, prediction: &Value) -> Vec<Value> {
+    pub(crate) async fn deliveries(&self, prediction: &Value) -> Vec<Value> {
         let reply =
             self.http().get(&format!("/v1/predictions/{}/deliveries", id(prediction))).await.expect(200);
         reply["results"].as_array().expect("a list").clone()
     }
 
     /// Waits until the last message of a prediction stands so.
-    pub async fn wait_delivery_state(&self, prediction: &Value, state: &str) -> Value {
+    pub(crate) async fn wait_delivery_state(&self, prediction: &Value, state: &str) -> Value {
         self.poll_deliveries(prediction, state, |all| all.last().is_some_and(|last| last["state"] == state))
             .await
             .pop()
             .expect("it was just there")
     }
 
-    pub async fn wait_for_attempts(&self, prediction: &Value, attempts: usize) {
+    pub(crate) async fn wait_for_attempts(&self, prediction: &Value, attempts: usize) {
         let enough =
             |all: &[Value]| all.last().is_some_and(|last| last["attempts"].as_u64() >= Some(attempts as u64));
         self.poll_deliveries(prediction, &format!("{attempts} attempts"), enough).await;
     }
 
     /// Lets minutes pass until the messages of a prediction are deleted.
-    pub async fn wait_no_deliveries(&self, prediction: &Value) {
+    pub(crate) async fn wait_no_deliveries(&self, prediction: &Value) {
         let none = |all: &[Value]| {
             self.advance(Duration::from_secs(61));
             all.is_empty()
@@ -144,18 +144,18 @@ impl TestApp {
     }
 
     /// Waits until nothing runs and nothing is owed to a receiver.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.server.as_ref().expect("it runs").settle().await;
     }
 
     /// The body of a create whose webhooks come here.
-    pub fn with_webhook(&self, mut body: Value) -> Value {
+    pub(crate) fn with_webhook(&self, mut body: Value) -> Value {
         body["webhook"] = json!(self.receiver.url);
         body
     }
 
     /// A prediction that streams for about 1.5 s and sends these events.
-    pub fn story<const N: usize>(&self, events: [&str; N]) -> Value {
+    pub(crate) fn story<const N: usize>(&self, events: [&str; N]) -> Value {
         let body = json!({"version": "acme/story", "input": {}});
         if N == 0 {
             return body;
@@ -166,7 +166,7 @@ impl TestApp {
     }
 
     /// A streaming prediction that never ends by itself.
-    pub fn endless_story(&self) -> Value {
+    pub(crate) fn endless_story(&self) -> Value {
         json!({"version": "acme/story", "input": {"endless": true}})
     }
 
@@ -204,12 +204,12 @@ impl TestApp {
 const POLLS: usize = 2000;
 
 /// The pause between two looks at a condition that nobody announces.
-pub async fn pause() {
+pub(crate) async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 impl Http {
-    pub async fn wait_for_status_of_newest(&self, status: &str) {
+    pub(crate) async fn wait_for_status_of_newest(&self, status: &str) {
         for _ in 0..POLLS {
             let list = self.get("/v1/predictions").await.expect(200);
             if list["results"][0]["status"] == status {
@@ -220,7 +220,7 @@ impl Http {
         panic!("no prediction became {status}");
     }
 
-    pub async fn wait_ready(&self) {
+    pub(crate) async fn wait_ready(&self) {
         for _ in 0..POLLS {
             if self
                 .request(reqwest::Method::GET, "/readyz")
@@ -237,7 +237,7 @@ impl Http {
 }
 
 /// The body of a create of `replicate/hello-world`.
-pub fn hello(text: &str) -> Value {
+pub(crate) fn hello(text: &str) -> Value {
     json!({"version": HELLO, "input": {"text": text}})
 }
 

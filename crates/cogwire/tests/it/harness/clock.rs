@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// Flows like the real clock, plus whatever the test has added. Clones are the same clock.
 #[derive(Clone)]
-pub struct ShiftedClock(Arc<Inner>);
+pub(crate) struct ShiftedClock(Arc<Inner>);
 
 struct Inner {
     begun: Instant,
@@ -20,7 +20,7 @@ struct Inner {
 
 impl ShiftedClock {
     #[expect(clippy::disallowed_methods, reason = "the tests' clock is made of the real one")]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let base = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros();
         Self(Arc::new(Inner {
             begun: Instant::now(),
@@ -31,7 +31,7 @@ impl ShiftedClock {
     }
 
     /// Moves the time forward; whoever sleeps until a moment that has now passed wakes.
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.shift.fetch_add(i64::try_from(by.as_micros()).expect("a test's time"), Ordering::SeqCst);
         self.0.shifted.notify_waiters();
     }

@@ -8,17 +8,17 @@ mod receiver;
 mod server;
 mod sse;
 
-pub use app::{Options, TestApp, hello};
-pub use http::{Http, Reply, send};
-pub use process::{Process, cogwire, serve};
-pub use receiver::{Behaviour, Receiver};
-pub use sse::{Sse, read_stream};
+pub(crate) use app::{Options, TestApp, hello};
+pub(crate) use http::{Http, Reply, send};
+pub(crate) use process::{Process, cogwire, serve};
+pub(crate) use receiver::{Behaviour, Receiver};
+pub(crate) use sse::{Sse, read_stream};
 
 /// `replicate/hello-world`, as newer documentation names it.
-pub const HELLO: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
+pub(crate) const HELLO: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
 /// `replicate/hello-world`, as older documentation names it.
-pub const HELLO_OLD: &str = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa";
+pub(crate) const HELLO_OLD: &str = "5c7d5dc6dd8bf75c1acaa8565735e7986bc5b66206b55cca93cb72c9bf15ccaa";
 /// `zeke/chaos-monkey`.
-pub const CHAOS: &str = "0098011f5f482d1fcdbbba44ef1d6d22858e439a103b6ebb449ef9dec623a71e";
+pub(crate) const CHAOS: &str = "0098011f5f482d1fcdbbba44ef1d6d22858e439a103b6ebb449ef9dec623a71e";
 /// What `acme/story` says, piece by piece.
-pub const STORY: [&str; 6] = ["Once ", "upon ", "a ", "time\n", "there ", "was."];
+pub(crate) const STORY: [&str; 6] = ["Once ", "upon ", "a ", "time\n", "there ", "was."];

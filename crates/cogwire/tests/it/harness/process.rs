@@ -9,17 +9,17 @@ use std::time::Duration;
 use super::http::Http;
 
 /// The token of every server process of the tests.
-pub const TOKEN: &str = "r8_0123456789abcdefghijklmnopqrstuvwxyz0";
+pub(crate) const TOKEN: &str = "r8_0123456789abcdefghijklmnopqrstuvwxyz0";
 
 /// A running `cogwire serve`. Dropping it kills it.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub http: Http,
+    pub(crate) http: Http,
 }
 
 impl Process {
     /// Starts a server on this directory and waits until it is ready. `failpoint` arms a place where it dies.
-    pub async fn start(dir: &Path, failpoint: Option<&str>) -> Self {
+    pub(crate) async fn start(dir: &Path, failpoint: Option<&str>) -> Self {
         let mut command = serve(dir);
         if let Some(name) = failpoint {
             command.env("COGWIRE_FAILPOINT", name);
@@ -33,25 +33,20 @@ impl Process {
     }
 
     /// `kill -9`.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // It may have died by itself at a failpoint, which is just as well.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
     }
 
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_some()
-    }
-
     /// Waits for the end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("a child")
     }
 }
@@ -63,7 +58,7 @@ impl Drop for Process {
 }
 
 /// `cogwire serve` on a free port, with nothing of this machine's configuration.
-pub fn serve(dir: &Path) -> Command {
+pub(crate) fn serve(dir: &Path) -> Command {
     let mut command = cogwire();
     command.arg("serve").args(["--listen", "127.0.0.1:0", "--log-format", "text", "--data-dir"]).arg(dir);
     command.env("COGWIRE_API_TOKEN", TOKEN).current_dir(dir);
@@ -71,7 +66,7 @@ pub fn serve(dir: &Path) -> Command {
 }
 
 /// The binary with an empty environment.
-pub fn cogwire() -> Command {
+pub(crate) fn cogwire() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cogwire"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", temp_home());
     command.stdin(Stdio::null());
@@ -84,6 +79,7 @@ fn temp_home() -> PathBuf {
 }
 
 /// Reads the log until the line that names the URL, and keeps reading so that the pipe never fills.
+#[expect(clippy::print_stderr, reason = "whoever sets COGWIRE_TEST_LOG wants to see the log")]
 fn bound_url(stderr: impl std::io::Read + Send + 'static) -> String {
     let (found, url) = mpsc::channel();
     std::thread::spawn(move || {

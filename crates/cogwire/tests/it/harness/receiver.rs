@@ -16,30 +16,30 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// One webhook as it arrived.
 #[derive(Debug, Clone)]
-pub struct Webhook {
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Webhook {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Webhook {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("the webhook has no {name}")).to_str().expect("text")
     }
 
-    pub fn event(&self) -> &str {
+    pub(crate) fn event(&self) -> &str {
         self.header("cogwire-event")
     }
 
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.header("webhook-id")
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("a webhook's body is JSON")
     }
 
     /// Panics unless the signature is right.
-    pub fn assert_signed(&self, secret: &Secret) {
+    pub(crate) fn assert_signed(&self, secret: &Secret) {
         let text = |name| Some(self.header(name));
         let received = Received {
             id: text("webhook-id"),
@@ -54,7 +54,7 @@ impl Webhook {
 
 /// What the receiver does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     Answer(u16),
     /// Never answers.
     Hang,
@@ -67,14 +67,14 @@ struct Shared {
 }
 
 /// Listens until it is dropped.
-pub struct Receiver {
-    pub url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     shared: Arc<Shared>,
     _server: AbortOnDropHandle<()>,
 }
 
 impl Receiver {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
         let shared = Arc::new(Shared {
@@ -89,21 +89,25 @@ impl Receiver {
     }
 
     /// What to do with the next requests, one each.
-    pub fn then(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+    pub(crate) fn then(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         self.shared.script.lock().expect("not poisoned").extend(behaviours);
     }
 
     /// What to do with every request that has no script.
-    pub fn always(&self, behaviour: Behaviour) {
+    pub(crate) fn always(&self, behaviour: Behaviour) {
         *self.shared.otherwise.lock().expect("not poisoned") = behaviour;
     }
 
-    pub fn webhooks(&self) -> Vec<Webhook> {
+    pub(crate) fn webhooks(&self) -> Vec<Webhook> {
         self.shared.arrived.borrow().clone()
     }
 
     /// Waits until the webhooks satisfy a condition; panics with what has arrived after 20 s.
-    pub async fn wait_until(&self, what: &str, condition: impl Fn(&[Webhook]) -> bool) -> Vec<Webhook> {
+    pub(crate) async fn wait_until(
+        &self,
+        what: &str,
+        condition: impl Fn(&[Webhook]) -> bool,
+    ) -> Vec<Webhook> {
         let mut arrived = self.shared.arrived.subscribe();
         let found =
             tokio::time::timeout(Duration::from_secs(20), arrived.wait_for(|all| condition(all))).await;
@@ -113,12 +117,12 @@ impl Receiver {
         }
     }
 
-    pub async fn wait_for(&self, count: usize) -> Vec<Webhook> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Webhook> {
         self.wait_until(&format!("{count} webhooks"), |all| all.len() >= count).await
     }
 
     /// Waits for the first `completed` and gives it.
-    pub async fn wait_completed(&self) -> Webhook {
+    pub(crate) async fn wait_completed(&self) -> Webhook {
         let all =
             self.wait_until("completed", |all| all.iter().any(|hook| hook.event() == "completed")).await;
         all.into_iter().find(|hook| hook.event() == "completed").expect("it was just there")

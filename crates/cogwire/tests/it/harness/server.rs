@@ -18,14 +18,14 @@ static METRICS: LazyLock<PrometheusHandle> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("nobody else installs one"));
 
 /// A running server.
-pub struct Server {
-    pub http: Http,
+pub(crate) struct Server {
+    pub(crate) http: Http,
     server: cogwire::server::Server,
     lifecycle: Lifecycle,
 }
 
 impl Server {
-    pub async fn start(dir: &Path, options: &Options, clock: &ShiftedClock) -> Self {
+    pub(crate) async fn start(dir: &Path, options: &Options, clock: &ShiftedClock) -> Self {
         // The first test of a process installs it; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let lifecycle = Lifecycle::default();
@@ -43,14 +43,14 @@ impl Server {
     }
 
     /// Stops at once; what runs is left for the next start to take over.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.lifecycle.soft().cancel();
         self.lifecycle.hard().cancel();
         self.server.stopped().await.expect("every part stops when told");
     }
 
     /// Waits until nothing runs and nothing is owed.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         for _ in 0..2000 {
             let live = self.http.get("/v1/deliveries?state=pending").await.expect(200);
             let list = self.http.get("/v1/predictions").await.expect(200);

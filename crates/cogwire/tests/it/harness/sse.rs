@@ -7,14 +7,14 @@ use super::app::TestApp;
 
 /// One event, as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sse {
-    pub event: String,
-    pub id: String,
-    pub data: String,
+pub(crate) struct Sse {
+    pub(crate) event: String,
+    pub(crate) id: String,
+    pub(crate) data: String,
 }
 
 /// Reads the stream of a prediction, from after `last_event_id`, until the server closes it.
-pub async fn read_stream(app: &TestApp, prediction: &Value, last_event_id: Option<&str>) -> Vec<Sse> {
+pub(crate) async fn read_stream(app: &TestApp, prediction: &Value, last_event_id: Option<&str>) -> Vec<Sse> {
     let url = prediction["urls"]["stream"].as_str().expect("a stream");
     let mut request = app.http().request(reqwest::Method::GET, url).header("accept", "text/event-stream");
     if let Some(id) = last_event_id {
