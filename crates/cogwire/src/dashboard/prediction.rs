@@ -78,7 +78,10 @@ fn output(prediction: &Prediction, base: &str) -> Markup {
             @match &prediction.content.output {
                 _ if prediction.data_removed => p.soft { "The data has been removed, because its retention is over." },
                 OutputContent::None => p.soft { "None" },
-                OutputContent::Value(output) => (value::show(output, base)),
+                OutputContent::Value(output) => @match output.items() {
+                    Some(items) => (value::show_items(&items, prediction.request.streams, base)),
+                    None => (value::show(output, base)),
+                },
                 OutputContent::Items(items) => (value::show_items(items, prediction.request.streams, base)),
             }
         }

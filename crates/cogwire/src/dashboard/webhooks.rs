@@ -72,9 +72,9 @@ fn row(attempt: &Attempt) -> Markup {
     html! {
         tr {
             td { (attempt.number) @if attempt.manual { " (by hand)" } }
-            td { (attempt.started_at) }
-            td { (attempt.duration.as_millis()) " ms" }
-            td class=(if taken { "good" } else { "bad" }) {
+            td.short { (attempt.started_at) }
+            td.short { (attempt.duration.as_millis()) " ms" }
+            td class=(if taken { "short good" } else { "short bad" }) {
                 (attempt.class) @if let Some(status) = attempt.status { " " (status) }
             }
             td { (attempt.detail) }

@@ -112,6 +112,11 @@ impl Json {
         Self(out.into())
     }
 
+    /// The items of a list; `None` when it is something else.
+    pub fn items(&self) -> Option<Vec<Self>> {
+        self.to_value().as_array().map(|items| items.iter().map(Self::from_value).collect())
+    }
+
     /// A list of these values.
     pub fn array(items: &[Self]) -> Self {
         let mut text = String::with_capacity(2 + items.iter().map(|item| item.0.len() + 1).sum::<usize>());
