@@ -55,7 +55,7 @@ impl Engine {
         self.0.hub.subscribe(id)
     }
 
-    /// Makes the prediction durable, and starts it at once when a slot is free.
+    /// Makes the prediction durable, and starts it at once when a slot is free. Data URLs in its input become files.
     ///
     /// # Errors
     /// When the server is stopping, or the store refuses; then nothing was created.
@@ -63,12 +63,16 @@ impl Engine {
         if self.0.soft.is_cancelled() {
             return Err(Error::Stopping);
         }
+        let (create, files) = self.0.keep_data_urls(create).await?;
         let slot = self.0.reserve_slot(&create.request);
         let claim = slot.as_ref().map(|_| self.0.node.clone());
         let new = self.0.new_prediction(&create, claim);
-        let outcome = self.0.store.create(new).await?;
+        let outcome = self.0.store.create(new).await;
         failpoint::reached("create.committed");
-        match outcome {
+        if !matches!(outcome, Ok(CreateOutcome::Created)) {
+            self.0.drop_files(&files).await;
+        }
+        match outcome? {
             CreateOutcome::Created => Ok(Created::New(self.0.begin_life(create.request, slot))),
             CreateOutcome::Replayed(id) => self.replayed(id).await,
             CreateOutcome::KeyReused => Ok(Created::KeyReused),

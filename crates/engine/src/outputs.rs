@@ -12,34 +12,45 @@ use cogwire_files::{Content, StoredFile};
 use cogwire_runner::{FileContent, Produced};
 use cogwire_store::prediction::FileRow;
 
+use crate::Shared;
 use crate::config::{MAX_DATA_URL, OutputFiles};
 use crate::error::Error;
-use crate::{Engine, Shared};
+use crate::intake::Create;
 
 /// How much longer than the data a link to it stays valid: whether the file is still there is for retention to say.
 const LINK_MARGIN: Duration = Duration::from_secs(24 * 60 * 60);
 
-impl Engine {
-    /// Stores the files that the input holds as data URLs, and gives the input with links in their place: a prediction is
-    /// read and sent many times, and must not carry its files each time.
-    ///
-    /// # Errors
-    /// When a file cannot be stored.
-    pub async fn keep_data_urls(&self, id: PredictionId, input: Json) -> Result<Json, Error> {
-        if !input.as_str().contains("\"data:") {
-            return Ok(input);
-        }
-        let mut links = HashMap::new();
-        for (text, url) in data_urls(&input) {
-            let name = url.file_name("input");
-            let file = self.0.store_file(id, &name, Content::Bytes(url.bytes)).await?;
-            links.insert(text, Json::string(&self.0.link(&file)));
-        }
-        Ok(input.map_strings(|text| links.get(text).cloned()))
-    }
-}
-
 impl Shared {
+    /// Stores the files that the input holds as data URLs, and puts links in their place: a prediction is read and sent
+    /// many times, and must not carry its files each time. Also gives the files, for a create that comes to nothing.
+    pub(crate) async fn keep_data_urls(&self, mut create: Create) -> Result<(Create, Vec<FileId>), Error> {
+        let input = &create.request.input;
+        if !input.as_str().contains("\"data:") {
+            return Ok((create, Vec::new()));
+        }
+        let (mut links, mut files) = (HashMap::new(), Vec::new());
+        for (text, url) in data_urls(input) {
+            let name = url.file_name("input");
+            let file = self.store_file(create.request.id, &name, Content::Bytes(url.bytes)).await?;
+            links.insert(text, Json::string(&self.link(&file)));
+            files.push(file.id);
+        }
+        create.request.input = input.map_strings(|text| links.get(text).cloned());
+        Ok((create, files))
+    }
+
+    /// Deletes files whose prediction was not created. What cannot be deleted is only space.
+    pub(crate) async fn drop_files(&self, files: &[FileId]) {
+        if files.is_empty() {
+            return;
+        }
+        let deleted = self.delete_files(files).await.map_err(Error::Files);
+        let forgotten = self.store.forget_files(files).await.map_err(Error::Store);
+        if let Err(error) = deleted.and(forgotten) {
+            tracing::warn!(%error, files = files.len(), "files of an input that was not accepted could not be deleted");
+        }
+    }
+
     /// Turns what a model produced into what readers see.
     pub(crate) async fn keep_output(&self, id: PredictionId, produced: Produced) -> Result<Json, Error> {
         let file = match produced {

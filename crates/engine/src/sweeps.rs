@@ -206,7 +206,10 @@ impl Shared {
         Ok(more_if(progress, self.config.sweep_batch))
     }
 
-    async fn delete_files(&self, files: &[cogwire_core::id::FileId]) -> Result<(), cogwire_files::Error> {
+    pub(crate) async fn delete_files(
+        &self,
+        files: &[cogwire_core::id::FileId],
+    ) -> Result<(), cogwire_files::Error> {
         for file in files {
             self.files.delete(*file).await?;
         }

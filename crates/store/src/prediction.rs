@@ -215,6 +215,9 @@ pub trait PredictionStore: Send + Sync + 'static {
     /// Records a file of a prediction, before its bytes are stored, so that retention finds it whatever happens next.
     async fn add_file(&self, file: FileRow) -> Result<()>;
 
+    /// Forgets files that were recorded for a prediction which was not created after all.
+    async fn forget_files(&self, files: &[FileId]) -> Result<()>;
+
     /// The prediction as it is durable now, of whatever account.
     async fn load(&self, id: PredictionId) -> Result<Option<Prediction>>;
 

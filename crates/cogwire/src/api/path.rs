@@ -42,6 +42,9 @@ fn usual_spelling(path: &str) -> Option<String> {
     if segments.starts_with(&["v1", "v1"]) {
         segments.remove(0);
     }
+    if segments.is_empty() {
+        return None;
+    }
     let at_root = segments.first().is_some_and(|first| AT_ROOT.contains(first));
     if !at_root && segments.first() != Some(&"v1") {
         segments.insert(0, "v1");
@@ -69,7 +72,7 @@ mod tests {
             ("/v1/healthz", "/v1/healthz"),
             ("/p/abc?key=1", "/p/abc?key=1"),
             ("/download//id/name.png", "/download/id/name.png"),
-            ("/", "/v1"),
+            ("/", "/"),
             ("/v1", "/v1"),
             ("/v1/v1", "/v1"),
         ];

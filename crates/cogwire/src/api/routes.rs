@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use cogwire_core::wire::ErrorBody;
 use serde::de::DeserializeOwned;
 use tower::ServiceBuilder;
@@ -67,6 +67,8 @@ fn work() -> Router<Arc<Api>> {
         .route("/v1/predictions/{id}", get(predictions::get))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
         .route("/v1/predictions/{id}/deliveries", get(deliveries::of_prediction))
+        .route("/v1/files", any(no_files))
+        .route("/v1/files/{*rest}", any(no_files))
         .route("/v1/trainings", get(trainings::list))
         .route("/v1/trainings/{id}", get(trainings::get))
         .route("/v1/trainings/{id}/cancel", post(trainings::cancel))
@@ -98,6 +100,16 @@ fn without_token() -> Router<Arc<Api>> {
         .route("/metrics", get(health::metrics))
         .merge(dashboard::routes())
         .method_not_allowed_fallback(method_not_allowed)
+}
+
+/// Uploads do not exist yet. On a status of this class, the JavaScript client sends the file as a data URL instead.
+async fn no_files() -> Failure {
+    ErrorBody::new(
+        501,
+        "This server takes no uploads: send a file input as a data URL or as an http(s) URL. In Python, pass \
+         file_encoding_strategy=\"base64\" to replicate.run",
+    )
+    .into()
 }
 
 async fn not_found() -> Failure {

@@ -35,6 +35,17 @@ pub(super) fn frame(title: &str, refresh: Option<u32>, content: &Markup) -> Mark
     }
 }
 
+/// The page for whoever opens the server's own URL.
+pub(super) fn index(api: &str) -> Markup {
+    let content = html! {
+        h1 { "Cogwire is running" }
+        p { "Replicate's HTTP API is at " code { (api) } ". Every request needs a token." }
+        p { "The page of a prediction is linked as " code { "urls.web" } " in it. On this machine, "
+            code { "cogwire predictions ls" } " and " code { "cogwire webhooks ls" } " list what there is." }
+    };
+    frame("Running", None, &content)
+}
+
 /// The page for what is not there. It does not tell a wrong key from an unknown prediction.
 pub(super) fn not_found() -> Markup {
     let content = html! {

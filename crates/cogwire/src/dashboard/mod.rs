@@ -23,7 +23,12 @@ use webhooks::Webhooks;
 
 /// The pages.
 pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/p/{id}", get(show))
+    Router::new().route("/", get(index)).route("/p/{id}", get(show))
+}
+
+/// `GET /`: for people who open the server's URL.
+async fn index(State(api): State<Arc<Api>>) -> Response {
+    page(&api, StatusCode::OK, layout::index(&api.links.api()))
 }
 
 /// `GET /p/{id}?key=…`

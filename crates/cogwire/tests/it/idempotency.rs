@@ -31,3 +31,15 @@ async fn concurrent_creates_with_one_key_make_one_prediction() {
     assert_eq!(ids.len(), 1);
     app.wait_ended(&json!({"id": ids.iter().next()})).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_create_leaves_no_files_behind() {
+    let app = TestApp::start().await;
+    let body = hello("data:text/plain;base64,aGVsbG8=");
+    let key = [("idempotency-key", "with-a-file")];
+    let first = app.http().post_with("/v1/predictions", &body, &key).await.expect(201);
+    app.wait_ended(&first).await;
+    let before = app.stored_files();
+    app.http().post_with("/v1/predictions", &body, &key).await.expect(201);
+    assert_eq!((before, app.stored_files()), (1, 1));
+}

@@ -7,7 +7,7 @@ use crate::harness::{TestApp, cogwire, hello, send, serve};
 #[tokio::test(flavor = "multi_thread")]
 async fn health_readiness_and_metrics_need_no_token() {
     let app = TestApp::start().await;
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/", "/healthz", "/readyz", "/metrics"] {
         assert_eq!(send(app.http().request(Method::GET, path)).await.status, 200, "{path}");
     }
 }

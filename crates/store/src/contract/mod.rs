@@ -86,6 +86,7 @@ macro_rules! contract_tests {
             data_is_removed_when_it_is_due
             data_is_kept_while_a_message_is_owed
             a_late_file_is_found
+            files_can_be_forgotten
             the_data_of_a_live_prediction_stays
             idempotency_keys_are_forgotten
             old_messages_are_swept_and_owed_ones_are_not

@@ -81,6 +81,18 @@ pub async fn a_late_file_is_found(home: Arc<dyn Home>) {
     assert!(expired(&world, HOUR).await.is_empty());
 }
 
+/// The files of a prediction that was not created after all leave nothing behind.
+pub async fn files_can_be_forgotten(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in [1, 2] {
+        world.store.add_file(file(number, 1)).await.expect("the file is written before its prediction");
+    }
+    world.store.forget_files(&[file(1, 1).id]).await.expect("the removal is written");
+    let mut run = world.create_run(request(1)).await;
+    world.advance(&mut run, succeeded(), at(10)).await;
+    assert_eq!(expired(&world, 2 * HOUR).await, [ExpiredData { id: id(1), files: vec![file(2, 1).id] }]);
+}
+
 /// Nothing is taken from a prediction that runs.
 pub async fn the_data_of_a_live_prediction_stays(home: Arc<dyn Home>) {
     let world = World::new(home).await;

@@ -124,14 +124,9 @@ impl Order {
         })
     }
 
-    async fn create(&mut self, mut request: Request) -> Result<Created, Failure> {
+    async fn create(&mut self, request: Request) -> Result<Created, Failure> {
         let (api, idempotency) = (Arc::clone(&self.api), self.key.take());
-        self.api
-            .detached(async move {
-                request.input = api.engine.keep_data_urls(request.id, request.input).await?;
-                Ok(api.engine.create(Create { request, idempotency }).await?)
-            })
-            .await
+        self.api.detached(async move { Ok(api.engine.create(Create { request, idempotency }).await?) }).await
     }
 
     async fn answer(self, created: Created, subscription: Option<Subscription>) -> Result<Response, Failure> {

@@ -143,6 +143,15 @@ impl TestApp {
         self.poll_deliveries(prediction, "no deliveries", none).await;
     }
 
+    /// How many files the server keeps.
+    pub(crate) fn stored_files(&self) -> usize {
+        let all = std::fs::read_dir(self.dir.path().join("data/files")).expect("the folder of files");
+        all.filter(|file| {
+            std::fs::read_dir(file.as_ref().expect("an entry").path()).is_ok_and(|mut f| f.next().is_some())
+        })
+        .count()
+    }
+
     /// Waits until nothing runs and nothing is owed to a receiver.
     pub(crate) async fn settle(&self) {
         self.server.as_ref().expect("it runs").settle().await;

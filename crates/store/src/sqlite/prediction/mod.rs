@@ -8,7 +8,7 @@ mod retention;
 mod stream;
 
 use async_trait::async_trait;
-use cogwire_core::id::{PredictionId, VersionId};
+use cogwire_core::id::{FileId, PredictionId, VersionId};
 use cogwire_core::prediction::{Deadline, Prediction};
 use cogwire_core::time::Timestamp;
 
@@ -38,6 +38,11 @@ impl PredictionStore for SqliteStore {
 
     async fn add_file(&self, file: FileRow) -> Result<()> {
         self.write(Class::Critical, move |batch| retention::add_file(batch.db, &file)).await
+    }
+
+    async fn forget_files(&self, files: &[FileId]) -> Result<()> {
+        let files = files.to_vec();
+        self.write(Class::Critical, move |batch| retention::forget_files(batch.db, &files)).await
     }
 
     async fn load(&self, id: PredictionId) -> Result<Option<Prediction>> {

@@ -25,6 +25,13 @@ pub(super) fn add_file(db: &Connection, file: &FileRow) -> Outcome<()> {
     Ok(())
 }
 
+pub(super) fn forget_files(db: &Connection, files: &[FileId]) -> Outcome<()> {
+    for file in files {
+        db.prepare_cached("DELETE FROM file WHERE id = ?1")?.execute([file.as_str()])?;
+    }
+    Ok(())
+}
+
 pub(super) fn expired_data(db: &Connection, now: Timestamp, limit: u32) -> Outcome<Vec<ExpiredData>> {
     let mut statement = db.prepare_cached(EXPIRED)?;
     let mut rows = statement.query(params![now.as_micros(), limit])?;
