@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use cogwire_core::wire::ErrorBody;
 use cogwire_files::{Download, LinkError, RangeRequest, parse_range};
 
+use super::at::At;
 use super::query::Query;
-use super::routes::At;
 use super::{Api, Failure};
 
 /// `GET /download/{id}/{name}?expires=…&signature=…`

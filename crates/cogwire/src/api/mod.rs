@@ -6,6 +6,7 @@
 
 mod account;
 mod answer;
+mod at;
 mod auth;
 mod body;
 mod caller;
@@ -45,9 +46,9 @@ use tracing::Instrument;
 use auth::Tokens;
 use versions::Versions;
 
+pub(crate) use at::At;
 pub(crate) use failure::Failure;
 pub(crate) use query::Query;
-pub(crate) use routes::At;
 pub use routes::router;
 
 /// What the API is made of.

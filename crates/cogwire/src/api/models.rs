@@ -11,9 +11,9 @@ use cogwire_core::text_enum;
 use cogwire_core::wire::{PageCursor, model_body, version_body};
 use cogwire_store::catalog::{ListModels, ModelOrder};
 
+use super::at::At;
 use super::list::{Page, page_url};
 use super::query::Query;
-use super::routes::At;
 use super::{Api, Failure, answer};
 
 /// Models on a page, as on Replicate.

@@ -11,10 +11,10 @@ use cogwire_core::prediction::{AccountId, Kind, Prediction, Source, Status};
 use cogwire_core::wire::{Mask, PageCursor, prediction_body};
 use cogwire_store::prediction::{Cursor, ListPredictions};
 
+use super::at::At;
 use super::auth::Caller;
 use super::list::{Page, page_url};
 use super::query::Query;
-use super::routes::At;
 use super::{Api, Failure, answer, caller};
 
 /// Predictions on a page, as on Replicate.

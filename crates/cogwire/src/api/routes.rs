@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path, Request};
-use axum::http::request::Parts;
+use axum::extract::Request;
 use axum::http::{HeaderName, Method};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use cogwire_core::wire::ErrorBody;
-use serde::de::DeserializeOwned;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
@@ -118,20 +115,4 @@ async fn not_found() -> Failure {
 
 async fn method_not_allowed(request: Request) -> Failure {
     ErrorBody::method_not_allowed(request.method().as_str()).into()
-}
-
-/// The variable segments of a path. Text that does not decode names nothing.
-pub(crate) struct At<T>(pub(crate) T);
-
-impl<T, S> FromRequestParts<S> for At<T>
-where
-    T: DeserializeOwned + Send,
-    S: Send + Sync,
-{
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let found: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
-        found.map(|Path(segments)| Self(segments)).map_err(|_| Failure::not_found())
-    }
 }

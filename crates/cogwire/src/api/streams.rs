@@ -18,7 +18,7 @@ use cogwire_engine::Follow;
 use cogwire_store::prediction::StreamPage;
 use futures_util::{StreamExt, stream};
 
-use super::routes::At;
+use super::at::At;
 use super::{Api, Failure};
 
 const LAST_EVENT_ID: &str = "last-event-id";

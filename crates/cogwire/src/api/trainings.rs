@@ -8,10 +8,10 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use cogwire_core::prediction::{AccountId, Kind, Prediction};
 
+use super::at::At;
 use super::auth::Caller;
 use super::predictions::{page, shown};
 use super::query::Query;
-use super::routes::At;
 use super::{Api, Failure, caller};
 
 /// `GET /trainings`

@@ -21,8 +21,8 @@ use cogwire_core::wire::{ErrorBody, Mask, Wait, prediction_body};
 use cogwire_engine::{Create, Created, IdempotencyKey, Subscription};
 use sha2::{Digest, Sha256};
 
+use super::at::At;
 use super::auth::Caller;
-use super::routes::At;
 use super::versions::Runnable;
 use super::{Api, Failure, answer, body};
 use asked::Asked;

@@ -14,10 +14,10 @@ use cogwire_core::prediction::AccountId;
 use cogwire_core::wire::{ErrorBody, PageCursor};
 use cogwire_store::delivery::{Attempt, Delivery, DeliveryState, ListDeliveries, ResendOutcome};
 
+use super::at::At;
 use super::auth::Caller;
 use super::list::page_url;
 use super::query::Query;
-use super::routes::At;
 use super::{Api, Failure, answer};
 use view::{DeliveryPage, DeliveryView, PredictionDeliveries};
 
