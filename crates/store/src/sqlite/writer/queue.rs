@@ -1,8 +1,9 @@
 //! What waits to be written, in three classes.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::job::Job;
 use crate::error::Error;
@@ -23,6 +24,10 @@ const BACKGROUND_SHARE: usize = 1;
 /// durable sooner: until then, a crash only repeats what was sent.
 const PATIENCE: Duration = Duration::from_millis(3);
 
+/// How long the writer looks for more before it sleeps. The end of an instant run comes this soon after its create, and
+/// waking a thread on an idle core costs more than looking.
+const LINGER: Duration = Duration::from_micros(60);
+
 /// Who asks for a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sqlite) enum Class {
@@ -41,6 +46,8 @@ pub(in crate::sqlite) enum Class {
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// Whether somebody waits for a commit, readable without the lock.
+    pressing: AtomicBool,
     api_limit: usize,
 }
 
@@ -56,7 +63,7 @@ struct State {
 
 impl Queue {
     pub(super) fn new(api_limit: usize) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), api_limit }
+        Self { state: Mutex::default(), filled: Condvar::new(), pressing: AtomicBool::new(false), api_limit }
     }
 
     /// Adds a use case, unless the queue is closed or has no room for its class.
@@ -77,6 +84,7 @@ impl Queue {
             Class::Api => state.api.push_back(job),
             Class::Background => state.background.push_back(job),
         }
+        self.pressing.store(state.is_pressing(), Ordering::Release);
         if state.writer_waits {
             self.filled.notify_one();
         }
@@ -85,6 +93,7 @@ impl Queue {
 
     /// Waits for work and takes a batch of it; `None` when the queue is closed and empty.
     pub(super) fn take(&self) -> Option<Vec<Box<dyn Job>>> {
+        self.linger();
         let mut state = self.lock();
         while !state.is_pressing() {
             match (state.closed, state.patient.is_empty()) {
@@ -100,7 +109,20 @@ impl Queue {
                 }
             }
         }
-        Some(state.take_batch())
+        let batch = state.take_batch();
+        self.pressing.store(state.is_pressing(), Ordering::Release);
+        Some(batch)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "bounds how long the thread stays awake; nothing else depends on it"
+    )]
+    fn linger(&self) {
+        let begun = Instant::now();
+        while !self.pressing.load(Ordering::Acquire) && begun.elapsed() < LINGER {
+            std::hint::spin_loop();
+        }
     }
 
     fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
