@@ -111,6 +111,14 @@ impl Client {
 
     async fn answer(&self, request: RequestBuilder) -> Outcome<Response> {
         request.send().await.map_err(|error| {
+            if error.is_connect() && mentions_certificate(&error) {
+                let advice =
+                    "name its certificate with SSL_CERT_FILE, or the server's folder with --data-dir";
+                return Failure::Failed(format!(
+                    "the certificate of {} is not trusted: {advice}",
+                    self.base()
+                ));
+            }
             if error.is_connect() {
                 let advice = "start one with `cogwire serve`, or say where it is with --url";
                 return Failure::Failed(format!("no server answers at {}: {advice}", self.base()));
@@ -157,4 +165,10 @@ async fn checked(response: Response) -> Outcome<Response> {
     // A list of wrong fields begins on a line of its own.
     let gap = if reason.starts_with("- ") { "\n" } else { " " };
     Err(Failure::Failed(format!("the server answered {}:{gap}{reason}", status.as_u16())))
+}
+
+/// The TLS library's error is known by its text only, several causes down.
+fn mentions_certificate(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.into_iter().any(|cause| cause.to_string().contains("certificate"))
 }

@@ -134,7 +134,7 @@ async fn show(client: &Client, id: &str, json: bool) -> Outcome {
 }
 
 fn print_line(name: &str, value: &str) -> Outcome {
-    const COLUMN: usize = 12;
+    const COLUMN: usize = 14;
     if !value.is_empty() && value != "null" {
         output::print(format_args!("{}{value}", Style::Dim.paint(format_args!("{name:<COLUMN$}"))))?;
     }

@@ -11,17 +11,23 @@ pub(super) struct RawRequest {
 
 impl RawRequest {
     /// Takes a recording apart. A request line at its beginning is passed over, and lines that are no headers, too. The
-    /// body is what follows the first empty line; when `content-length` is smaller, an editor has added a line end, and
-    /// only that many bytes count.
+    /// body is what follows the first empty line. When it is longer than `content-length` by a line end, an editor has added
+    /// that, and it does not count; any other difference is for the signature to show.
     pub(super) fn parse(recording: &[u8]) -> Self {
         let (head, body) = split(recording);
         let head = String::from_utf8_lossy(head);
         let headers = head.lines().filter_map(header).collect();
         let mut request = Self { headers, body: body.to_vec() };
         if let Some(length) = request.header("content-length").and_then(|length| length.parse().ok()) {
-            request.body.truncate(length);
+            request.drop_line_end_after(length);
         }
         request
+    }
+
+    fn drop_line_end_after(&mut self, length: usize) {
+        if self.body.get(length..).is_some_and(|rest| matches!(rest, b"\n" | b"\r\n")) {
+            self.body.truncate(length);
+        }
     }
 
     /// A header's value, whatever the case of its name.
@@ -68,6 +74,7 @@ mod tests {
     #[test]
     fn the_length_cuts_what_an_editor_added() {
         assert_eq!(RawRequest::parse(b"content-length: 2\n\n{}\n").body, b"{}");
+        assert_eq!(RawRequest::parse(b"content-length: 2\n\n{ }").body, b"{ }");
         assert_eq!(RawRequest::parse(b"a: b\n\n{}\n").body, b"{}\n");
         assert_eq!(RawRequest::parse(b"a: b").body, b"");
     }

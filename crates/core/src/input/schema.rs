@@ -130,7 +130,8 @@ impl InputSchema {
     }
 
     fn accepted(&self, value: &Value) -> Accepted {
-        if self.open {
+        // A schema that declares nothing is that of a model that takes anything.
+        if self.open || self.properties.is_empty() {
             return Accepted::default();
         }
         let names = value.as_object().into_iter().flat_map(|members| members.keys());

@@ -28,8 +28,9 @@ use serde_json::value::RawValue;
 pub use text::write_string;
 pub use writer::ObjectWriter;
 
-/// How many arrays and objects may contain one another in a [`Json`].
-pub const MAX_DEPTH: usize = 128;
+/// How many arrays and objects may contain one another in a [`Json`]. Common readers stop at 128, and a list of predictions
+/// puts a few levels around each.
+pub const MAX_DEPTH: usize = 100;
 
 /// JSON text in canonical form. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]

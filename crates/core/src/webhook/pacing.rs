@@ -114,6 +114,11 @@ impl Lane {
         self.take_seq()
     }
 
+    /// Says when the intermediate message really went out, which may be later than it was taken up: the pace counts from there.
+    pub fn began_at(&mut self, started_at: Timestamp) {
+        self.last_progress_at = self.last_progress_at.map(|taken_up| taken_up.max(started_at));
+    }
+
     /// Owes a message again that was sent or given up before.
     pub fn resend(&mut self, seq: u32, attempts: u32, now: Timestamp) {
         self.last =
@@ -198,6 +203,16 @@ mod tests {
         lane.want(&progress(WebhookEvent::Output), false, at(200));
         assert_eq!(lane.next(at(200)), Next::Wait(at(500)));
         assert_eq!(lane.next(at(500)), Next::Send(WebhookEvent::Output));
+    }
+
+    #[test]
+    fn the_pace_counts_from_when_the_message_really_went_out() {
+        let mut lane = Lane::default();
+        lane.want(&progress(WebhookEvent::Output), false, at(0));
+        lane.begin_intermediate(WebhookEvent::Output, at(0));
+        lane.began_at(at(60));
+        lane.want(&progress(WebhookEvent::Output), false, at(100));
+        assert_eq!(lane.next(at(100)), Next::Wait(at(560)));
     }
 
     #[test]

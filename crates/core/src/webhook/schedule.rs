@@ -42,8 +42,9 @@ impl Schedule {
     ///
     /// `fraction`, a random number from 0 to 1, brings the attempt forward by up to [`MAX_JITTER`], so that messages that
     /// failed together do not come back together. `retry_after`, the receiver's wish counted from `now`, may put it off, at
-    /// most to the last offset. An attempt whose time has passed (the one before took long, or nothing was running) is
-    /// due one first gap after `now`, so that late attempts do not come all at once.
+    /// most to the offset of the attempt after it, so that no two fall together; the last one does not move. An attempt
+    /// whose time has passed because the one before took long is due one first gap after `now`. When the whole schedule
+    /// has passed because nothing was running here, the gaps are kept, so that an outage of ours costs no receiver its time.
     pub fn next_attempt_at(
         &self,
         first_attempt_at: Timestamp,
@@ -54,18 +55,28 @@ impl Schedule {
     ) -> Option<Timestamp> {
         let Some(retry) = usize::try_from(attempts_made).ok()?.checked_sub(1) else { return Some(now) };
         let planned = first_attempt_at + self.jittered(retry, fraction)?;
-        let last = first_attempt_at + *self.offsets.last()?;
-        let wished = retry_after.map_or(planned, |wish| (now + wish).min(last));
+        let latest = first_attempt_at + self.offsets.get(retry + 1).copied().unwrap_or(self.offsets[retry]);
+        let wished = retry_after.map_or(planned, |wish| (now + wish).min(latest));
         let due = planned.max(wished);
-        Some(if due < now { now + self.offsets[0] } else { due })
+        Some(if due < now { now + self.late_gap(retry, now.since(first_attempt_at)) } else { due })
+    }
+
+    /// The gap before an attempt whose time has passed, `age` after the first attempt.
+    fn late_gap(&self, retry: usize, age: Duration) -> Duration {
+        let end = self.offsets[self.offsets.len() - 1];
+        if age > 2 * end { self.gap(retry) } else { self.offsets[0] }
+    }
+
+    fn gap(&self, retry: usize) -> Duration {
+        let before = retry.checked_sub(1).map_or(Duration::ZERO, |before| self.offsets[before]);
+        self.offsets[retry].saturating_sub(before)
     }
 
     fn jittered(&self, retry: usize, fraction: f64) -> Option<Duration> {
         let offset = *self.offsets.get(retry)?;
-        let before = retry.checked_sub(1).map_or(Duration::ZERO, |before| self.offsets[before]);
         // A duration times NaN is a panic.
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-        Some(offset - offset.saturating_sub(before).mul_f64(MAX_JITTER * fraction))
+        Some(offset - self.gap(retry).mul_f64(MAX_JITTER * fraction))
     }
 }
 
@@ -120,17 +131,24 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_delays_but_not_beyond_the_last_offset() {
-        assert_eq!(next(1, 0.0, 0.0, Some(20)), Some(20.0));
+    fn a_wish_delays_but_not_into_the_next_attempt_and_not_the_last() {
+        assert_eq!(next(1, 0.0, 0.0, Some(2)), Some(2.0));
         assert_eq!(next(1, 0.0, 0.0, Some(0)), Some(1.0));
-        assert_eq!(next(1, 0.0, 0.0, Some(3600)), Some(60.0));
-        assert_eq!(next(1, 0.0, 0.0, Some(u64::MAX)), Some(60.0));
+        assert_eq!(next(1, 0.0, 0.0, Some(3600)), Some(3.0));
+        assert_eq!(next(5, 16.0, 0.0, Some(20)), Some(36.0));
+        assert_eq!(next(6, 36.0, 0.0, Some(u64::MAX)), Some(60.0));
     }
 
     #[test]
     fn late_attempts_keep_a_gap() {
         assert_eq!(next(1, 10.0, 0.0, None), Some(11.0));
-        assert_eq!(next(2, 300.0, 0.0, Some(3600)), Some(301.0));
+        assert_eq!(next(4, 50.0, 0.0, None), Some(51.0));
+    }
+
+    #[test]
+    fn after_an_outage_of_ours_the_gaps_begin_anew() {
+        assert_eq!(next(2, 300.0, 0.0, Some(3600)), Some(302.0));
+        assert_eq!(next(6, 300.0, 0.0, None), Some(329.0));
     }
 
     #[test]
@@ -165,7 +183,8 @@ mod tests {
                 return Ok(());
             };
             prop_assert!(due >= late - 1e-6);
-            prop_assert!(due <= (late + 1.0).max(60.0) + 1e-6);
+            let longest_gap = if late > 120.0 { 29.0 } else { 1.0 };
+            prop_assert!(due <= (late + longest_gap).max(60.0) + 1e-6);
             let offset = REPLICATE[made as usize - 1].as_secs_f64();
             let before = if made == 1 { 0.0 } else { REPLICATE[made as usize - 2].as_secs_f64() };
             prop_assert!(due >= offset - MAX_JITTER * (offset - before) - 1e-6);

@@ -289,7 +289,8 @@ pub(crate) fn finished(
     let delivered = verdict == Verdict::Delivered;
     let attempt = Attempt {
         number,
-        started_at: at(50_000),
+        // Before everything else in the suite, so that it moves no pace.
+        started_at: at(0),
         duration: Duration::from_micros(1234),
         status: Some(if delivered { 200 } else { 500 }),
         class: if delivered { "delivered" } else { "status" }.to_owned(),

@@ -118,7 +118,8 @@ fn warn_of_unknown_key(key: &str, schemas: Option<&Value>) {
     else {
         return;
     };
-    if properties.contains_key(key) {
+    // A schema without inputs is that of a model that takes anything.
+    if properties.is_empty() || properties.contains_key(key) {
         return;
     }
     let known: Vec<&str> = properties.keys().map(String::as_str).collect();

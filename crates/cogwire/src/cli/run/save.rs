@@ -20,11 +20,22 @@ pub(super) async fn output(client: &Client, value: &Value, schema: Option<&Value
         [] => write_text(value, schema, path).await,
         [url] if !path.is_dir() => write_file(client, url, path.to_owned()).await,
         several => {
+            make_folder(path)?;
             for (index, url) in several.iter().enumerate() {
                 write_file(client, url, path.join(file_name(url, index))).await?;
             }
             Ok(())
         }
+    }
+}
+
+/// Only the last folder is made: a mistyped path must not leave a tree behind.
+fn make_folder(path: &Path) -> Outcome {
+    match std::fs::create_dir(path) {
+        Err(error) if !path.is_dir() => {
+            Err(Failure::of(format_args!("cannot make {}", path.display()), &error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -59,9 +70,6 @@ fn file_name(url: &str, index: usize) -> String {
 async fn write_file(client: &Client, url: &str, path: PathBuf) -> Outcome {
     let unwritable =
         |error: &std::io::Error| Failure::of(format_args!("cannot write {}", path.display()), error);
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        tokio::fs::create_dir_all(parent).await.map_err(|error| unwritable(&error))?;
-    }
     if let Some(content) = data_url::decode(url) {
         tokio::fs::write(&path, &content.bytes).await.map_err(|error| unwritable(&error))?;
     } else {

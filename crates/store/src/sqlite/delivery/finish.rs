@@ -38,6 +38,7 @@ fn finish(db: &Connection, finished: &FinishedAttempt, now: Timestamp) -> Outcom
         _ => {
             write_state(db, finished, state_of_intermediate(finished.verdict), None)?;
             row.in_flight = None;
+            row.lane.began_at(finished.attempt.started_at);
             go_on(db, &mut row, now)
         }
     }
