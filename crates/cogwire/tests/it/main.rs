@@ -5,6 +5,7 @@
 mod harness;
 
 mod cancel;
+mod cli;
 mod crash;
 mod create;
 mod errors;

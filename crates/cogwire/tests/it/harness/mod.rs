@@ -8,7 +8,7 @@ mod receiver;
 mod server;
 mod sse;
 
-pub(crate) use app::{Options, TestApp, hello};
+pub(crate) use app::{Options, TestApp, hello, pause};
 pub(crate) use http::{Http, Reply, send};
 pub(crate) use process::{Process, cogwire, serve};
 pub(crate) use receiver::{Behaviour, Receiver};

@@ -1,0 +1,174 @@
+//! The command line against a real server: what is printed where, and how it ends.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::harness::{Behaviour, Process, Receiver, cogwire};
+
+/// A server and a shell beside it.
+struct Shell {
+    dir: tempfile::TempDir,
+    server: Process,
+}
+
+impl Shell {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let server = Process::start(dir.path(), None).await;
+        Self { dir, server }
+    }
+
+    /// Runs a command as a user of this server, beside the runtime that the receiver needs.
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = cogwire();
+        command.args(arguments).current_dir(self.dir.path());
+        command.env("COGWIRE_URL", &self.server.http.base).env("COGWIRE_API_TOKEN", &self.server.http.token);
+        let run = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
+        run.await.expect("no panic")
+    }
+
+    /// What a command that succeeds prints.
+    async fn says(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    async fn json(&self, arguments: &[&str]) -> Value {
+        let said = self.says(arguments).await;
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_prints_the_output_and_nothing_else() {
+    let shell = Shell::start().await;
+    assert_eq!(shell.says(&["run", "replicate/hello-world", "text=Alice"]).await, "hello Alice\n");
+    let streamed = shell.says(&["run", "replicate/canary", "text=Bob", "--stream"]).await;
+    assert_eq!(streamed.trim_end(), "hello there, Bob");
+    let whole = shell.json(&["run", "replicate/hello-world", "text=Eve", "--json"]).await;
+    assert_eq!((&whole["status"], &whole["output"]), (&"succeeded".into(), &"hello Eve".into()));
+    shell.says(&["run", "replicate/hello-world", "text=file", "-o", "out.txt"]).await;
+    let written = std::fs::read_to_string(shell.path().join("out.txt")).expect("the file is there");
+    assert_eq!(written.trim_end(), "hello file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_says_why_and_exits_with_1() {
+    let shell = Shell::start().await;
+    for (arguments, reason) in [
+        (vec!["run", "zeke/chaos-monkey", "outcome=failure"], "chaos monkey failed"),
+        (vec!["run", "replicate/hello-world"], "text is required"),
+        (vec!["run", "no/body"], "no/body"),
+        (vec!["run", "replicate/hello-world", "text=a", "-o", "missing/out.txt"], "cannot write"),
+        (vec!["predictions", "show", "gm3qorzdhgbfurvjtvhg6dckhu"], "could not be found"),
+    ] {
+        let output = shell.run(&arguments).await;
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(reason), "{arguments:?}: {}", stderr(&output));
+    }
+    assert_eq!(shell.run(&["run"]).await.status.code(), Some(2), "wrong usage");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_listed_shown_explained_and_sent_again() {
+    let (shell, receiver) = (Shell::start().await, Receiver::start().await);
+    receiver.then([Behaviour::Answer(200)]);
+    let url = receiver.url.clone();
+    shell
+        .says(&["run", "replicate/hello-world", "text=a", "--webhook", &url, "--webhook-events", "completed"])
+        .await;
+    let first = receiver.wait_completed().await;
+    let id = first.id().to_owned();
+    let shown = wait_until_delivered(&shell, &id).await;
+    assert_eq!(shown["log"][0]["status"], 200);
+    let prediction = first.json()["id"].as_str().expect("an id").to_owned();
+    let listed = shell.says(&["webhooks", "ls", "--prediction", &prediction]).await;
+    assert!(listed.contains(&id), "{listed}");
+    shell.says(&["webhooks", "resend", &id]).await;
+    let again = receiver.wait_for(2).await;
+    assert_eq!((again[1].id(), &again[1].body), (id.as_str(), &first.body));
+}
+
+async fn wait_until_delivered(shell: &Shell, id: &str) -> Value {
+    for _ in 0..200 {
+        let shown = shell.json(&["webhooks", "show", id, "--json"]).await;
+        if shown["state"] == "delivered" {
+            return shown;
+        }
+    }
+    panic!("{id} was not delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_tells_a_good_request_from_a_changed_one_and_why() {
+    let (shell, receiver) = (Shell::start().await, Receiver::start().await);
+    let url = receiver.url.clone();
+    shell
+        .says(&["run", "replicate/hello-world", "text=a", "--webhook", &url, "--webhook-events", "completed"])
+        .await;
+    let hook = receiver.wait_completed().await;
+    let request = |body: &[u8]| {
+        let head: String = ["webhook-id", "webhook-timestamp", "webhook-signature"]
+            .iter()
+            .map(|name| format!("{name}: {}\n", hook.header(name)))
+            .collect();
+        let text = [head.as_bytes(), b"\n", body].concat();
+        std::fs::write(shell.path().join("request.http"), text).expect("written");
+    };
+    request(&hook.body);
+    assert!(shell.run(&["verify", "--request", "request.http"]).await.status.success());
+    let spaced = serde_json::to_vec_pretty(&hook.json()).expect("JSON");
+    request(&spaced);
+    let output = shell.run(&["verify", "--request", "request.http"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = format!("{}{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
+    assert!(said.contains("JSON.stringify"), "it names what was done to the body: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_made_used_and_revoked_beside_the_running_server() {
+    let shell = Shell::start().await;
+    let dir = shell.path().to_str().expect("text").to_owned();
+    let made = shell.says(&["token", "create", "--name", "ci", "--data-dir", &dir]).await;
+    let token = made.split_whitespace().find(|word| word.starts_with("r8_")).expect("a token").to_owned();
+    assert_eq!(token.len(), 40);
+    let account = |token: String| {
+        let request = shell.server.http.request(reqwest::Method::GET, "/v1/account").bearer_auth(token);
+        async move { request.send().await.expect("an answer").status().as_u16() }
+    };
+    assert_eq!(account(token.clone()).await, 200);
+    assert!(shell.says(&["token", "ls", "--data-dir", &dir]).await.contains("ci"));
+    shell.says(&["token", "revoke", &token[..8], "--data-dir", &dir]).await;
+    for _ in 0..500 {
+        if account(token.clone()).await == 401 {
+            return;
+        }
+        crate::harness::pause().await;
+    }
+    panic!("the revoked token still works");
+}
+
+#[test]
+fn the_demo_shows_every_webhook_and_ends_with_success() {
+    let output = cogwire().arg("demo").output().expect("it runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("signature verified").count(), 10, "{said}");
+}
+
+#[test]
+fn the_default_configuration_is_what_it_was() {
+    let output = cogwire().args(["config", "default"]).output().expect("it runs");
+    insta::assert_snapshot!("default_configuration", String::from_utf8_lossy(&output.stdout));
+}
