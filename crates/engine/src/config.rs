@@ -11,6 +11,8 @@ pub struct EngineConfig {
     pub limits: Limits,
     /// The most predictions that run on this node at once.
     pub max_running: usize,
+    /// The most that a run may say in all, in bytes of logs, output and metrics: it is in memory while it runs.
+    pub max_content: usize,
     /// The shortest time between two commits of a run's progress.
     pub stream_flush: Duration,
     /// How often a prediction may be begun before it is given up, when the server stops each time.
@@ -51,6 +53,7 @@ impl Default for EngineConfig {
         Self {
             limits: Limits::default(),
             max_running: 10_000,
+            max_content: 64 << 20,
             stream_flush: Duration::from_millis(25),
             max_runs: 3,
             retention: Some(7 * DAY),

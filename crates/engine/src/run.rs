@@ -30,6 +30,8 @@ struct RunLoop {
     claimed_at: Timestamp,
     /// What the model has said that is not durable yet.
     pending: Report,
+    /// How much it has said in all, in bytes.
+    said: usize,
     /// No commit of progress before then.
     next_flush: Timestamp,
     cancel: CancellationToken,
@@ -69,6 +71,7 @@ impl RunLoop {
             lease: claimed.lease,
             claimed_at,
             pending: Report::default(),
+            said: 0,
             next_flush: claimed_at,
             cancel,
         }
@@ -126,8 +129,8 @@ impl RunLoop {
             RunEvent::Started => {
                 self.pending.started_at.get_or_insert(self.shared.clock.now());
             }
-            RunEvent::Log(text) => self.pending.events.push(ChunkEvent::Log(text)),
-            RunEvent::Metric(name, value) => self.pending.events.push(ChunkEvent::Metric(name, value)),
+            RunEvent::Log(text) => return self.push(ChunkEvent::Log(text)),
+            RunEvent::Metric(name, value) => return self.push(ChunkEvent::Metric(name, value)),
             RunEvent::Output(output) => return self.fold_output(output).await,
             // Either somebody else has ended the prediction, or the server is stopping and the next start decides.
             RunEvent::Ended(End::Canceled) if self.cancel.is_cancelled() => {
@@ -142,16 +145,26 @@ impl RunLoop {
         Going::On
     }
 
+    /// Adds to what is pending, unless the model has said too much: then that is its end.
+    fn push(&mut self, event: ChunkEvent) -> Going {
+        self.said += event.size();
+        if self.said > self.shared.config.max_content {
+            let most = self.shared.config.max_content >> 20;
+            self.pending.end =
+                Some(RunEnd::Failed(format!("The model's logs and output are longer than {most} MiB")));
+            return Going::Over;
+        }
+        self.pending.events.push(event);
+        Going::On
+    }
+
     async fn fold_output(&mut self, output: Output) -> Going {
         let (produced, event): (_, fn(_) -> _) = match output {
             Output::Value(produced) => (produced, ChunkEvent::Value),
             Output::Item(produced) => (produced, ChunkEvent::Item),
         };
         match self.shared.keep_output(self.prediction.id(), produced).await {
-            Ok(value) => {
-                self.pending.events.push(event(value));
-                Going::On
-            }
+            Ok(value) => self.push(event(value)),
             Err(error) => {
                 let error = with_causes(&error);
                 self.pending.end =

@@ -58,6 +58,10 @@ struct Node {
 
 impl Node {
     async fn start(config: EngineConfig) -> Self {
+        Self::with_scripts(config, Scripts::default()).await
+    }
+
+    async fn with_scripts(config: EngineConfig, scripts: Scripts) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let store =
@@ -66,7 +70,7 @@ impl Node {
         let key = LinkKey::new([1; 32]);
         let parts = Parts {
             store: store.clone(),
-            runner: Runner::builtin_and_scripts(Scripts::default(), clock.clone(), TaskTracker::new()),
+            runner: Runner::builtin_and_scripts(scripts, clock.clone(), TaskTracker::new()),
             files: Arc::new(
                 Files::open(&dir.path().join("files"), "http://localhost", key.clone()).expect("files"),
             ),
@@ -181,5 +185,25 @@ async fn a_full_node_queues_and_works_the_queue_off() {
     let waiting = node.create(HELLO, r#"{"text":"later"}"#, EventSet::NONE).await;
     node.engine.cancel(first.id()).await.expect("writable");
     assert_eq!(node.wait_ended(&waiting).await.status(), Status::Succeeded);
+    node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_floods_its_logs_is_stopped() {
+    let script = format!(
+        "[[model]]\nowner = \"acme\"\nname = \"flood\"\nversion = \"{}\"\noutput = \"value\"\n\
+         [[model.step]]\nrepeat = 100000\nlog = \"{}\"\n",
+        "e".repeat(64),
+        "x".repeat(1000)
+    );
+    let config = EngineConfig { max_content: 1 << 20, ..EngineConfig::default() };
+    let node = Node::with_scripts(config, Scripts::parse("flood.toml", &script).expect("a script")).await;
+    let created = node.create(&"e".repeat(64), "{}", EventSet::NONE).await;
+    let ended = node.wait_ended(&created).await;
+    assert_eq!(ended.state.error(), Some("The model's logs and output are longer than 1 MiB"));
+    assert!(ended.content.logs.len() <= 1 << 20);
+    while node.engine.running() > 0 {
+        tokio::task::yield_now().await;
+    }
     node.finish().await;
 }

@@ -15,6 +15,17 @@ pub enum ChunkEvent {
     Metric(String, Json),
 }
 
+impl ChunkEvent {
+    /// How much was said, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Log(text) => text.len(),
+            Self::Value(value) | Self::Item(value) => value.as_str().len(),
+            Self::Metric(name, value) => name.len() + value.as_str().len(),
+        }
+    }
+}
+
 /// Consecutive events that were made durable together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
