@@ -10,9 +10,6 @@ use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 
 pub use shutdown::{Lifecycle, Stopped};
 
-/// The longest sleep that is not interrupted to look at the clock again, which somebody may have set.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
-
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
@@ -24,19 +21,11 @@ impl Clock for SystemClock {
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// Measured on the monotonic clock: setting the clock back must not make anybody wait for hours.
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
-        Box::pin(async move {
-            loop {
-                let left = deadline.since(Self.now());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left.min(LONGEST_NAP)).await;
-            }
-        })
+        Box::pin(tokio::time::sleep(deadline.since(self.now())))
     }
 
-    /// A pause is measured on the monotonic clock: setting the clock back does not prolong it.
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
     }

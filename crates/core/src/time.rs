@@ -84,7 +84,8 @@ pub trait Clock: Send + Sync + 'static {
     /// The time now. It may step backwards; nothing that must be correct rests on it.
     fn now(&self) -> Timestamp;
 
-    /// Completes when [`Clock::now`] has reached `deadline`.
+    /// Completes when [`Clock::now`] reaches `deadline`, as far as that can be told now: when the clock is set meanwhile, that
+    /// is early or late, so whoever waits looks again and waits no longer than it can bear.
     fn sleep_until(&self, deadline: Timestamp) -> Sleep;
 
     /// Completes after `duration`.

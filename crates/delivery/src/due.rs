@@ -23,6 +23,13 @@ impl Due {
         self.at = self.at.min(at);
     }
 
+    /// Whether to ask now. Nothing is ever planned further away than a poll interval, so what seems so was planned before the
+    /// clock was set back.
+    pub(crate) fn is_now(&self, crowded: bool, now: Timestamp) -> bool {
+        let at = self.at(crowded);
+        at <= now || at > now + self.poll_interval
+    }
+
     /// When to ask. `crowded` says that much of what is due could not be taken; then the store is not asked more often than
     /// the poll interval says, because it would offer the same again.
     pub(crate) fn at(&self, crowded: bool) -> Timestamp {
@@ -39,6 +46,15 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_nothing() {
+        let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        let mut due = Due::new(Duration::from_secs(10), at(0));
+        due.asked(at(4000));
+        assert!(!due.is_now(false, at(4005)));
+        assert!(due.is_now(false, at(400)) && due.is_now(true, at(400)));
+    }
 
     #[test]
     fn the_earliest_announcement_counts_and_the_poll_is_the_last_resort() {

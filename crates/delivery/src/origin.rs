@@ -17,13 +17,15 @@ pub(crate) struct Origin<T> {
     in_flight: usize,
     waiting: VecDeque<T>,
     crowded: bool,
+    /// Whether its turn is queued. A stall may make the turn stale, but never adds a second one.
+    pub(crate) has_turn: bool,
 }
 
 impl<T> Origin<T> {
     /// `max_limit` is the most requests at once, however well the origin answers.
     pub(crate) fn new(max_limit: usize) -> Self {
         let limit = INITIAL.min(max_limit);
-        Self { limit, max_limit, in_flight: 0, waiting: VecDeque::new(), crowded: false }
+        Self { limit, max_limit, in_flight: 0, waiting: VecDeque::new(), crowded: false, has_turn: false }
     }
 
     /// Lets an item wait; it comes back when too many wait already.

@@ -59,13 +59,24 @@ impl<T: Bound> Roster<T> {
         if self.in_flight >= self.max_in_flight {
             return None;
         }
-        let key = self.turns.pop_front()?;
-        self.in_flight += 1;
+        let key = self.next_turn()?;
         let item = self.change(&key, Origin::begin)?;
-        if self.origins.get(&key).is_some_and(Origin::may_begin) {
-            self.turns.push_back(Arc::clone(&key));
-        }
+        self.in_flight += 1;
         Some((key, item))
+    }
+
+    /// The next origin from which something may begin. Turns that have become stale are passed over: a stall lowers a limit
+    /// after the turn was queued.
+    fn next_turn(&mut self) -> Option<Arc<str>> {
+        while let Some(key) = self.turns.pop_front() {
+            if let Some(origin) = self.origins.get_mut(&key) {
+                origin.has_turn = false;
+                if origin.may_begin() {
+                    return Some(key);
+                }
+            }
+        }
+        None
     }
 
     /// A request to this origin is over.
@@ -95,7 +106,7 @@ impl<T: Bound> Roster<T> {
 
     /// Takes out everything that waits.
     pub(crate) fn drain(&mut self) -> Vec<T> {
-        self.turns.clear();
+        // Turns that are left are stale, and passed over.
         self.origins.values_mut().flat_map(Origin::drain).collect()
     }
 
@@ -106,9 +117,9 @@ impl<T: Bound> Roster<T> {
     /// Changes an origin, and draws the conclusions: its turn, and whether it is crowded.
     fn change<R>(&mut self, key: &Arc<str>, change: impl FnOnce(&mut Origin<T>) -> R) -> R {
         let origin = self.origins.entry(Arc::clone(key)).or_insert_with(|| Origin::new(self.per_origin));
-        let had_turn = origin.may_begin();
         let result = change(origin);
-        if !had_turn && origin.may_begin() {
+        if !origin.has_turn && origin.may_begin() {
+            origin.has_turn = true;
             self.turns.push_back(Arc::clone(key));
         }
         if let Some(crowded) = origin.crowding_change() {
@@ -137,6 +148,48 @@ mod tests {
 
     fn begin_all(roster: &mut Roster<Item>) -> Vec<(Arc<str>, Item)> {
         std::iter::from_fn(|| roster.next()).collect()
+    }
+
+    #[test]
+    fn a_stall_between_ends_loses_no_place() {
+        let mut roster = Roster::new(64, 64);
+        for number in 0..17 {
+            roster.admit(item("a", number)).expect("room");
+        }
+        let mut under_way = begin_all(&mut roster);
+        assert_eq!(under_way.len(), 16);
+        let ends = [vec![Health::Answers, Health::Stalls], vec![Health::Answers; 9]].concat();
+        for (health, (origin, _)) in ends.into_iter().zip(under_way.drain(..11)) {
+            roster.ended(&origin, health);
+        }
+        under_way.extend(begin_all(&mut roster));
+        assert_eq!(roster.in_flight(), under_way.len());
+        for (origin, _) in under_way {
+            roster.ended(&origin, Health::Unknown);
+        }
+        assert_eq!((roster.in_flight(), roster.next()), (0, None));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_place_comes_back(steps in proptest::collection::vec((0u8..3, 0u8..3, 0u8..4), 1..300)) {
+            let mut roster = Roster::new(12, 8);
+            let mut under_way: Vec<(Arc<str>, Item)> = Vec::new();
+            for (number, (step, health, origin)) in (0..).zip(steps) {
+                match step {
+                    0 => drop(roster.admit(item(["a", "b", "c", "d"][origin as usize], number))),
+                    1 => under_way.extend(roster.next()),
+                    _ if under_way.is_empty() => {}
+                    _ => {
+                        let (origin, _) = under_way.remove(0);
+                        let healths = [Health::Answers, Health::Stalls, Health::Unknown];
+                        roster.ended(&origin, healths[health as usize]);
+                    }
+                }
+                proptest::prop_assert_eq!(roster.in_flight(), under_way.len());
+                proptest::prop_assert!(under_way.len() <= 12);
+            }
+        }
     }
 
     #[test]

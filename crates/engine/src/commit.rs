@@ -16,6 +16,8 @@ pub(crate) enum Ending {
     Ended(Prediction),
     /// It had ended before.
     HadEnded(Prediction),
+    /// What was to end it has been overtaken.
+    GoesOn,
     /// There is no such prediction.
     Unknown,
 }
@@ -67,9 +69,9 @@ impl Shared {
             let transition = match prediction.apply(event.clone(), self.clock.now(), &self.links) {
                 Ok(transition) => transition,
                 Err(InvalidTransition::AlreadyEnded(_)) => return Ok(Ending::HadEnded(prediction)),
-                Err(InvalidTransition::AlreadyStarted | InvalidTransition::Empty) => {
-                    unreachable!("only a report can start twice or be empty")
-                }
+                // A deadline for the start that the start has met.
+                Err(InvalidTransition::AlreadyStarted) => return Ok(Ending::GoesOn),
+                Err(InvalidTransition::Empty) => unreachable!("only a report can be empty"),
             };
             if let Outcome::Committed = self.commit(&mut prediction, transition, Guard::Anyone, None).await? {
                 self.stop_run(id);

@@ -21,7 +21,15 @@ pub struct Durable {
 /// The signals of one node.
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
-    waiting: Arc<Mutex<HashMap<PredictionId, watch::Sender<Durable>>>>,
+    waiting: Arc<Mutex<HashMap<PredictionId, Waiting>>>,
+}
+
+/// The listeners of one prediction.
+#[derive(Debug, Default)]
+struct Waiting {
+    signal: watch::Sender<Durable>,
+    /// Counted here, under the lock: receivers count themselves at moments of their own.
+    listeners: usize,
 }
 
 /// Interest in one prediction; dropping it ends the interest.
@@ -35,15 +43,18 @@ pub struct Subscription {
 impl Hub {
     /// Begins to listen. Subscribe first and read the store afterwards: the other way round loses what happens in between.
     pub fn subscribe(&self, id: PredictionId) -> Subscription {
-        let signal =
-            self.lock().entry(id).or_insert_with(|| watch::Sender::new(Durable::default())).subscribe();
+        let mut waiting = self.lock();
+        let entry = waiting.entry(id).or_default();
+        entry.listeners += 1;
+        let signal = entry.signal.subscribe();
+        drop(waiting);
         Subscription { id, hub: self.clone(), signal }
     }
 
     /// Tells whoever waits for `id`. Without a listener nothing happens.
     pub fn publish(&self, id: PredictionId, durable: Durable) {
-        if let Some(sender) = self.lock().get(&id) {
-            sender.send_replace(durable);
+        if let Some(waiting) = self.lock().get(&id) {
+            waiting.signal.send_replace(durable);
         }
     }
 
@@ -52,7 +63,7 @@ impl Hub {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PredictionId, watch::Sender<Durable>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PredictionId, Waiting>> {
         // The map is whole after every statement, so a panic elsewhere while it was locked does not spoil it.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,8 +86,9 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut waiting = self.hub.lock();
-        // This subscription's own receiver still counts.
-        if waiting.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
+        let Some(entry) = waiting.get_mut(&self.id) else { return };
+        entry.listeners -= 1;
+        if entry.listeners == 0 {
             waiting.remove(&self.id);
         }
     }

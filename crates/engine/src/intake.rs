@@ -85,7 +85,7 @@ impl Engine {
     /// When the store cannot be read or written; then it is not canceled.
     pub async fn cancel(&self, id: PredictionId) -> Result<Option<Prediction>, Error> {
         match self.0.end(id, Event::CancelRequested).await? {
-            Ending::Unknown => Ok(None),
+            Ending::Unknown | Ending::GoesOn => Ok(None),
             Ending::Ended(prediction) | Ending::HadEnded(prediction) => Ok(Some(prediction)),
         }
     }

@@ -31,9 +31,16 @@ impl Shared {
         let (mut links, mut files) = (HashMap::new(), Vec::new());
         for (text, url) in data_urls(input) {
             let name = url.file_name("input");
-            let file = self.store_file(create.request.id, &name, Content::Bytes(url.bytes)).await?;
-            links.insert(text, Json::string(&self.link(&file)));
-            files.push(file.id);
+            match self.store_file(create.request.id, &name, Content::Bytes(url.bytes)).await {
+                Ok(file) => {
+                    links.insert(text, Json::string(&self.link(&file)));
+                    files.push(file.id);
+                }
+                Err(error) => {
+                    self.drop_files(&files).await;
+                    return Err(error);
+                }
+            }
         }
         create.request.input = input.map_strings(|text| links.get(text).cloned());
         Ok((create, files))

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cogwire_core::id::PredictionId;
+use cogwire_core::json::MAX_DEPTH;
 use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd, State};
 use cogwire_core::time::Timestamp;
 use cogwire_runner::{End, Job, Output, RunEvent};
@@ -51,12 +53,26 @@ impl Shared {
         let cancel = self.hard.child_token();
         let id = claimed.prediction.id();
         self.lock_running().insert(id, cancel.clone());
+        let place = Place { shared: shared.clone(), id, _slot: slot };
         self.tracker.spawn(async move {
-            RunLoop::new(shared.clone(), claimed, cancel).run().await;
-            shared.lock_running().remove(&id);
-            drop(slot);
-            shared.work.notify_one();
+            let _place = place;
+            RunLoop::new(shared, claimed, cancel).run().await;
         });
+    }
+}
+
+/// A run's place on this node. It is free again however the run ends, also when its code breaks.
+struct Place {
+    shared: Arc<Shared>,
+    id: PredictionId,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.lock_running().remove(&self.id);
+        // Wakes whoever waits for the slot, which is free a moment later, and the stop that waits for the last run.
+        self.shared.work.notify_one();
     }
 }
 
@@ -107,7 +123,7 @@ impl RunLoop {
             biased;
             () = self.cancel.cancelled() => Going::Over,
             event = events.recv(), if room => self.take(event, events).await,
-            () = self.shared.clock.sleep_until(self.next_flush), if flush_due => self.flush().await,
+            () = self.shared.clock.sleep(self.until_flush()), if flush_due => self.flush().await,
         }
     }
 
@@ -121,7 +137,12 @@ impl RunLoop {
             }
             next = if self.pending.events.len() < MOST_PENDING { events.try_recv().ok() } else { None };
         }
-        if self.shared.clock.now() >= self.next_flush { self.flush().await } else { Going::On }
+        if self.until_flush().is_zero() { self.flush().await } else { Going::On }
+    }
+
+    /// How long the next commit of progress has to wait: at most one interval, even when the clock was set back.
+    fn until_flush(&self) -> Duration {
+        self.next_flush.since(self.shared.clock.now()).min(self.shared.config.stream_flush)
     }
 
     async fn fold(&mut self, event: RunEvent) -> Going {
@@ -147,6 +168,13 @@ impl RunLoop {
 
     /// Adds to what is pending, unless the model has said too much: then that is its end.
     fn push(&mut self, event: ChunkEvent) -> Going {
+        // An item becomes part of a list, which is one level deeper.
+        if let ChunkEvent::Item(item) = &event
+            && item.depth() >= MAX_DEPTH
+        {
+            self.pending.end = Some(RunEnd::Failed("The model's output is nested too deeply".to_owned()));
+            return Going::Over;
+        }
         self.said += event.size();
         if self.said > self.shared.config.max_content {
             let most = self.shared.config.max_content >> 20;

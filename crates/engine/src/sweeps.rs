@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cogwire_core::id::PredictionId;
 use cogwire_core::model::Version;
 use cogwire_core::prediction::{Event, Loss};
 use cogwire_store as store;
@@ -158,9 +159,20 @@ impl Shared {
     async fn end_overdue(&self) -> store::Result<Round> {
         let overdue = self.store.overdue(self.clock.now(), BATCH).await?;
         for prediction in &overdue {
-            self.end(prediction.id, Event::Expired(prediction.kind)).await?;
+            self.end_or_log(prediction.id, Event::Expired(prediction.kind)).await?;
         }
         Ok(more_if(overdue.len() as u64, BATCH))
+    }
+
+    /// Ends a prediction of many: one that cannot be read must not keep the others from their end.
+    async fn end_or_log(&self, id: PredictionId, event: Event) -> store::Result<()> {
+        match self.end(id, event).await {
+            Err(error) if !error.is_temporary() => {
+                tracing::error!(prediction_id = %id, %error, "a prediction could not be ended");
+                Ok(())
+            }
+            outcome => outcome.map(|_| ()),
+        }
     }
 
     async fn beat(&self) -> store::Result<Round> {
@@ -177,7 +189,7 @@ impl Shared {
         let taken = self.store.take_over(&self.node, self.clock.now(), self.config.max_runs, BATCH).await?;
         for run in &taken.lost {
             let loss = if run.showed_life { Loss::Interrupted } else { Loss::RunsExhausted(run.runs) };
-            self.end(run.id, Event::Lost(loss)).await?;
+            self.end_or_log(run.id, Event::Lost(loss)).await?;
         }
         if taken.requeued > 0 {
             tracing::info!(requeued = taken.requeued, "predictions of an earlier run wait again");

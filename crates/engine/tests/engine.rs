@@ -207,3 +207,20 @@ async fn a_model_that_floods_its_logs_is_stopped() {
     }
     node.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_that_is_too_deep_to_be_read_back_fails() {
+    let script = format!(
+        "[[model]]\nowner = \"acme\"\nname = \"deep\"\nversion = \"{}\"\noutput = \"list\"\n\
+         [[model.step]]\noutput = {{ a = \"{{{{ input.x }}}}\" }}\n",
+        "d".repeat(64)
+    );
+    let scripts = Scripts::parse("deep.toml", &script).expect("a script");
+    let node = Node::with_scripts(EngineConfig::default(), scripts).await;
+    for (depth, expected) in [(90, Status::Succeeded), (99, Status::Failed)] {
+        let input = format!(r#"{{"x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let created = node.create(&"d".repeat(64), &input, EventSet::NONE).await;
+        assert_eq!(node.wait_ended(&created).await.status(), expected, "{depth} levels");
+    }
+    node.finish().await;
+}

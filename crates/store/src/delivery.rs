@@ -243,13 +243,13 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Frees lanes without an attempt; their messages stay due.
     async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()>;
 
-    /// The messages of a prediction, in order.
+    /// The messages of a prediction, in order, without their bytes.
     async fn deliveries(&self, prediction: PredictionId) -> Result<Vec<Delivery>>;
 
     /// One message with its attempts, oldest first.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>>;
 
-    /// A page of messages, newest prediction first.
+    /// A page of messages, newest prediction first, without their bytes.
     async fn list_deliveries(&self, query: &ListDeliveries) -> Result<Vec<Delivery>>;
 
     /// What is still owed for a prediction; `None` when there is nothing to remember.

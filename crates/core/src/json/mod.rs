@@ -113,12 +113,29 @@ impl Json {
         Self(out.into())
     }
 
+    /// How many arrays and objects contain one another in it.
+    pub fn depth(&self) -> usize {
+        let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+        for byte in self.0.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = !in_string,
+                b'[' | b'{' if !in_string => depth += 1,
+                b']' | b'}' if !in_string => depth -= 1,
+                _ => {}
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
+    }
+
     /// The items of a list; `None` when it is something else.
     pub fn items(&self) -> Option<Vec<Self>> {
         self.to_value().as_array().map(|items| items.iter().map(Self::from_value).collect())
     }
 
-    /// A list of these values.
+    /// A list of these values. Each must be less deep than [`MAX_DEPTH`], or the list cannot be read back.
     pub fn array(items: &[Self]) -> Self {
         let mut text = String::with_capacity(2 + items.iter().map(|item| item.0.len() + 1).sum::<usize>());
         text.push('[');

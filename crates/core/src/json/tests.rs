@@ -260,3 +260,12 @@ proptest! {
         prop_assert_eq!(Json::parse(json.as_str()), Ok(json));
     }
 }
+
+#[test]
+fn depth_counts_what_contains_and_not_what_strings_say() {
+    for (text, depth) in
+        [("1", 0), ("[]", 1), (r#"{"a":[{}]}"#, 3), (r#"["[[[\\\"[["]"#, 1), (r#"[[],[[]]]"#, 3)]
+    {
+        assert_eq!(Json::parse(text).expect("JSON").depth(), depth, "{text}");
+    }
+}

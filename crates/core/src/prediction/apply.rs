@@ -150,6 +150,10 @@ impl Prediction {
         let outcome = match event {
             Event::Ran(report) => return self.apply_report(report, now, links),
             Event::CancelRequested => Outcome::Canceled,
+            // The model began between the look at the deadline and now.
+            Event::Expired(DeadlineKind::Queue | DeadlineKind::Setup) if self.state != State::Starting => {
+                return Err(InvalidTransition::AlreadyStarted);
+            }
             Event::Expired(kind) => outcome_of_deadline(kind, &self.state),
             Event::Lost(loss) => Outcome::Failed(loss.to_string()),
         };

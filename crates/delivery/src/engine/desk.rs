@@ -133,7 +133,11 @@ impl Desk {
 
     /// Takes up the lanes that have waited long enough.
     pub(super) fn resume(&mut self) {
-        while self.paused.front().is_some_and(|(at, _)| *at <= self.clock.now()) {
+        let now = self.clock.now();
+        // A pause that ends later than any pause may was begun before the clock was set back.
+        let latest = now + self.config.pause;
+        let over = |at: Timestamp| at <= now || at > latest;
+        while self.paused.front().is_some_and(|(at, _)| over(*at)) {
             if let Some((_, held)) = self.paused.pop_front() {
                 self.admit(held);
             }
@@ -182,7 +186,7 @@ impl Desk {
     /// Claims due lanes when it is time and there is room.
     pub(super) fn ask(&mut self, inbox: &LaneInbox) {
         let now = self.clock.now();
-        if self.stopping || !self.claim.is_idle() || now < self.due.at(self.roster.is_crowded()) {
+        if self.stopping || !self.claim.is_idle() || !self.due.is_now(self.roster.is_crowded(), now) {
             return;
         }
         let places = inbox.reserve(self.config.claim_batch);
@@ -201,7 +205,7 @@ impl Desk {
     pub(super) fn set_alarm(&mut self) {
         let fallback = self.clock.now() + self.config.poll_interval;
         let waits = self.stopping || self.full || !self.claim.is_idle();
-        let claim_at = if waits { fallback } else { self.due.at(self.roster.is_crowded()) };
+        let claim_at = if waits { fallback } else { self.due.at(self.roster.is_crowded()).min(fallback) };
         let resume_at = self.paused.front().map(|(at, _)| *at);
         self.alarm.set(resume_at.map_or(claim_at, |at| at.min(claim_at)));
     }

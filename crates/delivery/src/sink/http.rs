@@ -120,7 +120,7 @@ impl Sink for HttpSink {
         let trace = Trace::new(self.clock.now());
         let result = tokio::select! {
             result = self.exchange(request, deadline, &trace) => result,
-            () = self.clock.sleep_until(deadline.at) => Err(Failure::Timeout(trace.phase())),
+            () = self.clock.sleep(deadline.after) => Err(Failure::Timeout(trace.phase())),
         };
         result.unwrap_or_else(|failure| explain(&failure, url, deadline.after))
     }

@@ -16,11 +16,16 @@ const COLUMNS: &str =
     "prediction_id, seq, account, event, url, state, body, body_sha256, size, superseded, attempts,
     next_attempt_at, created_at";
 
+/// The same without the bytes: a list of large bodies does not belong into memory.
+const WITHOUT_BODY: &str =
+    "prediction_id, seq, account, event, url, state, NULL AS body, body_sha256, size, superseded, attempts,
+    next_attempt_at, created_at";
+
 /// Above every number of a message.
 const AFTER_ALL: i64 = i64::MAX;
 
 pub(super) fn deliveries(db: &Connection, prediction: PredictionId) -> Outcome<Vec<Delivery>> {
-    let sql = format!("SELECT {COLUMNS} FROM delivery WHERE prediction_id = ?1 ORDER BY seq");
+    let sql = format!("SELECT {WITHOUT_BODY} FROM delivery WHERE prediction_id = ?1 ORDER BY seq");
     select(db, &sql, [prediction.as_str()])
 }
 
@@ -36,7 +41,7 @@ pub(super) fn list(db: &Connection, query: &ListDeliveries) -> Outcome<Vec<Deliv
     // The state is part of the text, so that the partial index of the rare states can be used.
     let state = query.state.map_or_else(String::new, |state| format!("AND state = '{state}'"));
     let sql = format!(
-        "SELECT {COLUMNS} FROM delivery WHERE account = ?1 AND (prediction_id, seq) < (?2, ?3) {state}
+        "SELECT {WITHOUT_BODY} FROM delivery WHERE account = ?1 AND (prediction_id, seq) < (?2, ?3) {state}
          ORDER BY prediction_id DESC, seq DESC LIMIT ?4"
     );
     let (before, seq) = match &query.before {
