@@ -85,3 +85,10 @@ test("an unknown version is named as Replicate names it", async () => {
   const run = replicate.run(`acme/greeter:${"0".repeat(64)}`, { input: {} });
   await assert.rejects(run, /422 .*Invalid version or not permitted/s);
 });
+
+test("sends a Buffer although the server takes no uploads", async () => {
+  const output = await replicate.run("acme/viewer", { input: { image: pixel } });
+  const response = await fetch(output.image);
+  assert.equal(response.status, 200);
+  assert.deepEqual(Buffer.from(await response.arrayBuffer()), pixel);
+});

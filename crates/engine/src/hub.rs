@@ -59,7 +59,8 @@ impl Hub {
     }
 
     /// How many predictions somebody waits for.
-    pub fn listeners(&self) -> usize {
+    #[cfg(test)]
+    fn listeners(&self) -> usize {
         self.lock().len()
     }
 

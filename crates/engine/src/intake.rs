@@ -45,11 +45,6 @@ pub enum Created {
 }
 
 impl Engine {
-    /// A new id, for a prediction that is about to be created.
-    pub fn new_id(&self) -> PredictionId {
-        PredictionId::new(self.0.clock.now(), self.0.entropy.bits())
-    }
-
     /// Listens for a prediction's changes. To wait for the end of one that is about to be created, subscribe first.
     pub fn subscribe(&self, id: PredictionId) -> Subscription {
         self.0.hub.subscribe(id)

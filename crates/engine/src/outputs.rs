@@ -74,8 +74,8 @@ impl Shared {
         Ok(Json::string(&self.link(&stored)))
     }
 
-    /// The row comes first: a crash in between leaves a row whose file is missing, which retention removes, and not a
-    /// file that nobody knows.
+    /// The row comes first: a crash in between leaves a row whose file is missing, and not a file that nobody knows. Retention
+    /// removes the rows of a prediction; those of an input whose prediction was never created stay.
     async fn store_file(
         &self,
         prediction: PredictionId,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cogwire_core::id::PredictionId;
 use cogwire_core::json::Json;
 use cogwire_core::link::LinkKey;
 use cogwire_core::prediction::{AccountId, Kind, Prediction, Request, Source, Status};
@@ -35,6 +36,8 @@ impl Clock for RealClock {
         Box::pin(tokio::time::sleep(deadline.since(self.now())))
     }
 }
+
+static IDS: Counter = Counter(std::sync::atomic::AtomicU64::new(0));
 
 /// Counts up: ids differ, and nothing else matters here.
 #[derive(Default)]
@@ -90,7 +93,7 @@ impl Node {
     }
 
     async fn create(&self, version: &str, input: &str, events: EventSet) -> Prediction {
-        let request = request(&self.engine, version, input, events);
+        let request = request(version, input, events);
         match self.engine.create(Create { request, idempotency: None }).await.expect("it is created") {
             Created::New(prediction) => prediction,
             other => panic!("{other:?}"),
@@ -111,9 +114,9 @@ impl Node {
     }
 }
 
-fn request(engine: &Engine, version: &str, input: &str, events: EventSet) -> Request {
+fn request(version: &str, input: &str, events: EventSet) -> Request {
     Request {
-        id: engine.new_id(),
+        id: PredictionId::new(RealClock.now(), IDS.bits()),
         account: AccountId("me".into()),
         kind: Kind::Prediction,
         model: "a/b".parse().expect("a name"),
