@@ -4,7 +4,8 @@
 
 mod shutdown;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 
@@ -19,6 +20,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    fn monotonic(&self) -> Duration {
+        static FIRST_LOOK: OnceLock<Instant> = OnceLock::new();
+        FIRST_LOOK.get_or_init(Instant::now).elapsed()
     }
 
     /// Measured on the monotonic clock: setting the clock back must not make anybody wait for hours.

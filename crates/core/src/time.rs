@@ -84,6 +84,10 @@ pub trait Clock: Send + Sync + 'static {
     /// The time now. It may step backwards; nothing that must be correct rests on it.
     fn now(&self) -> Timestamp;
 
+    /// The time since a moment that stays the same for the whole process. It never steps, whoever sets [`Clock::now`], and it
+    /// goes on while the process is paused: whether a lease still lasts is asked of it.
+    fn monotonic(&self) -> Duration;
+
     /// Completes when [`Clock::now`] reaches `deadline`, as far as that can be told now: when the clock is set meanwhile, that
     /// is early or late, so whoever waits looks again and waits no longer than it can bear.
     fn sleep_until(&self, deadline: Timestamp) -> Sleep;

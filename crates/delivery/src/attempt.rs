@@ -14,11 +14,12 @@ use cogwire_core::webhook::schedule::parse_retry_after;
 use cogwire_core::webhook::signature::Secret;
 use cogwire_core::wire::Links;
 use cogwire_store::delivery::{Attempt, BeginIntermediate, ClaimedLane, FinishedAttempt, Verdict};
-use cogwire_store::{DeliveryStore, NodeEpoch, PredictionStore, failpoint};
+use cogwire_store::handoff::HeldLane;
+use cogwire_store::lease::{Standing, Term};
+use cogwire_store::{DeliveryStore, NodeEpoch, NodeLease, PredictionStore, failpoint};
 use sha2::{Digest, Sha256};
 
 use crate::config::DeliveryConfig;
-use crate::hold::Hold;
 use crate::message::{Message, intermediate_body};
 use crate::metrics;
 use crate::obstacle::Obstacle;
@@ -34,7 +35,7 @@ pub(crate) enum End {
     TryLater(Obstacle),
     /// Nothing is due; the lane is still held.
     NotDue,
-    /// It was dropped, because the process stops at once; the lane is still held.
+    /// It was dropped, because the process stops at once or the lease is about to end; the lane is still held.
     Dropped,
     /// The lane is not this node's any more.
     Gone,
@@ -60,23 +61,24 @@ pub(crate) struct Sender {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) hold: Arc<dyn Hold>,
+    pub(crate) lease: Arc<NodeLease>,
     pub(crate) links: Links,
     pub(crate) node: NodeEpoch,
 }
 
 impl Sender {
     /// Does what is due in the lane, one message at the most.
-    pub(crate) async fn step(&self, lane: &ClaimedLane) -> End {
+    pub(crate) async fn step(&self, held: &HeldLane) -> End {
+        let (lane, term) = (&held.lane, held.place.term());
         let result = match (lane.lane.next(self.clock.now()), &lane.lane.last) {
-            (Next::Send(WebhookEvent::Completed), Some(last)) => self.send_final(lane, last).await,
-            (Next::Send(event), _) => self.send_intermediate(lane, event).await,
+            (Next::Send(WebhookEvent::Completed), Some(last)) => self.send_final(lane, term, last).await,
+            (Next::Send(event), _) => self.send_intermediate(lane, term, event).await,
             (Next::Wait(_) | Next::Idle | Next::Done, _) => return End::NotDue,
         };
         result.unwrap_or_else(|obstacle| End::before_the_attempt(lane, obstacle))
     }
 
-    async fn send_final(&self, lane: &ClaimedLane, last: &FinalMessage) -> Result<End, Obstacle> {
+    async fn send_final(&self, lane: &ClaimedLane, term: Term, last: &FinalMessage) -> Result<End, Obstacle> {
         let message = Message {
             id: DeliveryId { prediction: lane.prediction, seq: last.seq },
             event: WebhookEvent::Completed,
@@ -84,33 +86,50 @@ impl Sender {
             manual: last.manual,
             body: lane.final_body.clone().ok_or(Obstacle::NoBytes)?,
         };
-        let secrets = self.ready(lane, message.event).await?;
-        let sent = self.attempt(lane, &message, &secrets).await;
+        let secrets = self.signing_secrets(lane).await?;
+        let deadline = self.deadline(term, message.event)?;
+        let sent = self.attempt(lane, &message, &secrets, deadline).await;
         let verdict = self.final_verdict(last, &sent);
         Ok(self.finish(lane, &message, sent, verdict))
     }
 
     /// Intermediate messages are sent once. They are durable before they go out, so that a crash leaves a trace of them.
-    async fn send_intermediate(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<End, Obstacle> {
-        let secrets = self.ready(lane, event).await?;
+    async fn send_intermediate(
+        &self,
+        lane: &ClaimedLane,
+        term: Term,
+        event: WebhookEvent,
+    ) -> Result<End, Obstacle> {
+        let secrets = self.signing_secrets(lane).await?;
+        self.deadline(term, event)?;
         let message = self.begin(lane, event).await?;
-        let sent = self.attempt(lane, &message, &secrets).await;
+        // It took a while to make the message durable. What was begun and cannot be sent is given back as interrupted.
+        let Ok(deadline) = self.deadline(term, event) else { return Ok(End::Dropped) };
+        let sent = self.attempt(lane, &message, &secrets, deadline).await;
         let delivered = sent.answer.class == Class::Delivered;
         let verdict = if delivered { Verdict::Delivered } else { Verdict::GivenUp };
         Ok(self.finish(lane, &message, sent, verdict))
     }
 
-    /// What every attempt needs before anything of it becomes durable.
-    async fn ready(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<Arc<[Secret]>, Obstacle> {
+    async fn signing_secrets(&self, lane: &ClaimedLane) -> Result<Arc<[Secret]>, Obstacle> {
         let secrets = self.secrets.of(&lane.account, self.clock.now()).await;
         let secrets = secrets.map_err(|error| Obstacle::Store("read the signing secrets", error))?;
         if secrets.is_empty() {
             return Err(Obstacle::NoSecret(lane.account.clone()));
         }
-        if !self.hold.lasts(self.config.timeout(event) + self.config.lease_margin) {
-            return Err(Obstacle::LeaseTooShort);
-        }
         Ok(secrets)
+    }
+
+    /// The deadline of an attempt that begins now. The lease lasts longer: while the attempt may go on, nobody else sends for
+    /// this prediction.
+    fn deadline(&self, term: Term, event: WebhookEvent) -> Result<Deadline, Obstacle> {
+        let after = self.config.timeout(event);
+        let at = self.clock.monotonic() + after;
+        match self.lease.standing(term, at + self.config.lease_margin) {
+            Standing::Holds => Ok(Deadline { at, after }),
+            Standing::Ending => Err(Obstacle::LeaseTooShort),
+            Standing::Over => Err(Obstacle::NotHeld),
+        }
     }
 
     async fn begin(&self, lane: &ClaimedLane, event: WebhookEvent) -> Result<Message, Obstacle> {
@@ -149,10 +168,14 @@ impl Sender {
         Ok((intermediate_body(prediction, event, &self.links), revision))
     }
 
-    async fn attempt(&self, lane: &ClaimedLane, message: &Message, secrets: &[Secret]) -> Sent {
+    async fn attempt(
+        &self,
+        lane: &ClaimedLane,
+        message: &Message,
+        secrets: &[Secret],
+        deadline: Deadline,
+    ) -> Sent {
         let started_at = self.clock.now();
-        let timeout = self.config.timeout(message.event);
-        let deadline = Deadline { at: started_at + timeout, after: timeout };
         let headers = message.headers(secrets, started_at);
         let request = OutgoingRequest { url: &lane.url, headers, body: message.body.clone() };
         let in_flight = metrics::InFlight::begin();

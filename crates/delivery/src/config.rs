@@ -30,6 +30,8 @@ pub struct DeliveryConfig {
     pub finish_batch: usize,
     /// How long to wait after a failure on this side, such as a database that cannot write.
     pub pause: Duration,
+    /// How often the lanes that this node holds in the store are compared with those in its memory.
+    pub audit_interval: Duration,
     /// How old an account's signing secrets may be when they sign.
     pub secrets_max_age: Duration,
 }
@@ -58,6 +60,7 @@ impl Default for DeliveryConfig {
             poll_interval: Duration::from_secs(1),
             finish_batch: 512,
             pause: Duration::from_secs(1),
+            audit_interval: Duration::from_secs(15),
             secrets_max_age: Duration::from_secs(1),
         }
     }

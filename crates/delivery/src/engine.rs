@@ -5,6 +5,7 @@
 //! becomes the next batch.
 
 mod alarm;
+mod audit;
 mod desk;
 mod pending;
 mod steps;
@@ -15,12 +16,11 @@ use std::sync::Arc;
 use cogwire_core::time::{Clock, Entropy};
 use cogwire_core::wire::Links;
 use cogwire_store::handoff::LaneInbox;
-use cogwire_store::{AccountStore, DeliveryStore, NodeEpoch, PredictionStore};
+use cogwire_store::{AccountStore, DeliveryStore, NodeEpoch, NodeLease, PredictionStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Sender;
 use crate::config::DeliveryConfig;
-use crate::hold::Hold;
 use crate::secrets::Secrets;
 use crate::sink::Sink;
 use work::Work;
@@ -41,7 +41,7 @@ pub struct Parts {
     /// Randomness, for jitter.
     pub entropy: Arc<dyn Entropy>,
     /// The node's lease.
-    pub hold: Arc<dyn Hold>,
+    pub lease: Arc<NodeLease>,
     /// The URLs in intermediate messages.
     pub links: Links,
     /// This node.
@@ -81,7 +81,7 @@ fn sender(config: DeliveryConfig, parts: Parts) -> Sender {
         sink: parts.sink,
         clock: parts.clock,
         entropy: parts.entropy,
-        hold: parts.hold,
+        lease: parts.lease,
         links: parts.links,
         node: parts.node,
     }

@@ -54,6 +54,12 @@ impl Recorder {
         }
     }
 
+    /// The lanes that the store takes this node to hold; none when it cannot say.
+    pub(crate) async fn held_lanes(&self) -> Vec<(PredictionId, u64)> {
+        let held = self.store.held_lanes(&self.node).await;
+        held.inspect_err(|error| tracing::debug!(%error, "could not compare the lanes")).unwrap_or_default()
+    }
+
     /// One attempt that cannot be recorded must not keep the others from it. Its lane stays held until the next start.
     async fn finish_each(&self, finished: Vec<FinishedAttempt>) -> Vec<LaneOutcome> {
         let mut outcomes = Vec::with_capacity(finished.len());

@@ -11,7 +11,6 @@ use ::http::HeaderMap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cogwire_core::text_enum;
-use cogwire_core::time::Timestamp;
 
 /// One request, complete but for what HTTP itself adds (`Host`, `Content-Length`).
 #[derive(Debug, Clone)]
@@ -27,8 +26,8 @@ pub struct OutgoingRequest<'a> {
 /// How long an attempt may take, from the first look-up to the last byte of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    /// When it is over.
-    pub at: Timestamp,
+    /// When it is over, by [`Clock::monotonic`](cogwire_core::time::Clock::monotonic).
+    pub at: Duration,
     /// How long that was from the beginning, to be named in explanations.
     pub after: Duration,
 }

@@ -5,7 +5,7 @@ use cogwire_core::prediction::{Event, InvalidTransition, Prediction, Transition}
 use cogwire_core::time::Timestamp;
 use cogwire_store::handoff::HandoffPermit;
 use cogwire_store::prediction::{Commit, CommitOutcome, Guard, LaneEffect};
-use cogwire_store::{self as store, failpoint};
+use cogwire_store::{self as store, Signal, failpoint};
 
 use crate::Shared;
 use crate::hub::Durable;
@@ -81,7 +81,7 @@ impl Shared {
     }
 
     /// Stops the run of a prediction that has ended, if it is on this node.
-    fn stop_run(&self, id: PredictionId) {
+    pub(crate) fn stop_run(&self, id: PredictionId) {
         if let Some(token) = self.lock_running().get(&id) {
             token.cancel();
         }
@@ -115,7 +115,9 @@ impl Shared {
 
     fn announce(&self, prediction: &Prediction) {
         let ended = prediction.status().is_terminal();
-        self.hub.publish(prediction.id(), Durable { events: prediction.next_event, ended });
+        let (id, events) = (prediction.id(), prediction.next_event);
+        self.hub.publish(id, Durable { events, ended });
+        self.tell(Signal::Progress { prediction: id, events, ended });
         if ended {
             metrics::counter!(
                 "cogwire_predictions_total",
@@ -129,12 +131,12 @@ impl Shared {
     fn hand_over(&self, effect: LaneEffect, permit: Option<HandoffPermit>) {
         match (effect, permit) {
             (LaneEffect::Claimed(lane), Some(permit)) => permit.send(*lane),
-            (LaneEffect::DueAt(at), _) => self.wake_sender(at),
+            (LaneEffect::DueAt(at), _) => self.announce_lane(at),
             _ => {}
         }
     }
 
-    fn wake_sender(&self, at: Timestamp) {
+    pub(crate) fn wake_sender(&self, at: Timestamp) {
         if let Some(handoff) = &self.handoff {
             handoff.wake_at(at);
         }

@@ -9,6 +9,8 @@ use cogwire_core::prediction::Limits;
 pub struct EngineConfig {
     /// How long a prediction may queue, start and run.
     pub limits: Limits,
+    /// Whether this node runs predictions. One that does not still ends what is overdue.
+    pub runs: bool,
     /// The most predictions that run on this node at once.
     pub max_running: usize,
     /// The most that a run may say in all, in bytes of logs, output and metrics: it is in memory while it runs.
@@ -52,6 +54,7 @@ impl Default for EngineConfig {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         Self {
             limits: Limits::default(),
+            runs: true,
             max_running: 10_000,
             max_content: 64 << 20,
             stream_flush: Duration::from_millis(25),

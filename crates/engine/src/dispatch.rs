@@ -1,6 +1,6 @@
 //! Claims what waits, for as many slots as are free.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use cogwire_core::id::{PredictionId, VersionId};
@@ -57,6 +57,10 @@ impl Activity for Dispatch {
 }
 
 impl Shared {
+    pub(crate) fn lock_strays(&self) -> MutexGuard<'_, HashSet<(PredictionId, u64)>> {
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn lock_running(&self) -> MutexGuard<'_, HashMap<PredictionId, CancellationToken>> {
         // The map is whole after every statement, so a panic elsewhere while it was locked does not spoil it.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)

@@ -58,6 +58,11 @@ impl Hub {
         }
     }
 
+    /// Wakes everybody: what they wait for may have happened without a signal.
+    pub fn wake_all(&self) {
+        self.lock().values().for_each(|waiting| waiting.signal.send_modify(|_| {}));
+    }
+
     /// How many predictions somebody waits for.
     #[cfg(test)]
     fn listeners(&self) -> usize {

@@ -131,7 +131,7 @@ impl Engine {
 impl Shared {
     /// A slot for a version that this node can run, when one is free: then create and claim are one commit.
     fn reserve_slot(&self, request: &Request) -> Option<OwnedSemaphorePermit> {
-        if !self.runner.serves(&request.version) {
+        if !self.config.runs || !self.runner.serves(&request.version) {
             return None;
         }
         self.slots.clone().try_acquire_owned().ok()
@@ -158,7 +158,7 @@ impl Shared {
                 let lease = Lease { node: self.node.clone(), lease_no: 1 };
                 self.start_run(Claimed { prediction: prediction.clone(), lease, run: 1 }, slot);
             }
-            None => self.work.notify_one(),
+            None => self.announce_queued(),
         }
         prediction
     }

@@ -10,12 +10,14 @@ pub mod driver;
 mod error;
 pub mod hub;
 mod intake;
+mod membership;
 mod outputs;
+mod peers;
 mod run;
 mod stream;
 mod sweeps;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use cogwire_core::id::PredictionId;
@@ -24,13 +26,15 @@ use cogwire_core::wire::Links;
 use cogwire_files::Files;
 use cogwire_runner::Runner;
 use cogwire_store::handoff::Handoff;
-use cogwire_store::{NodeEpoch, Store};
+use cogwire_store::{NodeEpoch, NodeLease, Store};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{EngineConfig, OutputFiles};
 pub use error::Error;
+use peers::Peers;
+
 pub use hub::{Durable, Hub, Subscription};
 pub use intake::{Create, Created, IdempotencyKey};
 pub use stream::Follow;
@@ -53,6 +57,10 @@ pub struct Parts {
     pub handoff: Option<Handoff>,
     /// This run of this node.
     pub node: NodeEpoch,
+    /// What it does, in words for people.
+    pub roles: String,
+    /// Its lease, which the engine extends.
+    pub lease: Arc<NodeLease>,
 }
 
 /// The engine of one node. Clones are the same engine.
@@ -68,14 +76,21 @@ pub(crate) struct Shared {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) handoff: Option<Handoff>,
     pub(crate) node: NodeEpoch,
+    pub(crate) roles: String,
+    pub(crate) lease: Arc<NodeLease>,
+    pub(crate) peers: Peers,
     pub(crate) config: EngineConfig,
     pub(crate) hub: Hub,
     /// One permit for each prediction that may run here at once.
     pub(crate) slots: Arc<Semaphore>,
     /// Wakes the dispatcher: something waits, or a slot became free.
     pub(crate) work: Arc<Notify>,
+    /// Wakes the heartbeat: a node has come or gone.
+    pub(crate) heart: Arc<Notify>,
     /// The runs of this node, to stop them.
     pub(crate) running: Mutex<HashMap<PredictionId, CancellationToken>>,
+    /// Predictions that the store took this node to run at the last look, and that did not.
+    pub(crate) strays: Mutex<HashSet<(PredictionId, u64)>>,
     pub(crate) tracker: TaskTracker,
     /// No new work.
     pub(crate) soft: CancellationToken,
@@ -95,11 +110,16 @@ impl Engine {
             entropy: parts.entropy,
             handoff: parts.handoff,
             node: parts.node,
+            roles: parts.roles,
+            lease: parts.lease,
+            peers: Peers::default(),
             slots: Arc::new(Semaphore::new(config.max_running)),
             config,
             hub: Hub::default(),
             work: Arc::new(Notify::new()),
+            heart: Arc::new(Notify::new()),
             running: Mutex::default(),
+            strays: Mutex::default(),
             tracker: TaskTracker::new(),
             soft: CancellationToken::new(),
             hard: CancellationToken::new(),

@@ -11,6 +11,7 @@ use cogwire_core::json::MAX_DEPTH;
 use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd, State};
 use cogwire_core::time::Timestamp;
 use cogwire_runner::{End, Job, Output, RunEvent};
+use cogwire_store::Signal;
 use cogwire_store::prediction::{Claimed, Guard, Lease};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -222,8 +223,11 @@ impl RunLoop {
         else {
             return;
         };
-        if let Err(error) = self.shared.store.release(self.prediction.id(), &self.lease, deadline).await {
-            tracing::debug!(prediction_id = %self.prediction.id(), %error, "not released; the next start takes it over");
+        match self.shared.store.release(self.prediction.id(), &self.lease, deadline).await {
+            Ok(()) => self.shared.tell(Signal::Queued),
+            Err(error) => {
+                tracing::debug!(prediction_id = %self.prediction.id(), %error, "not released; another start takes it over");
+            }
         }
     }
 

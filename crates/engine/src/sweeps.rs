@@ -1,12 +1,12 @@
-//! What must happen although nobody asks: deadlines, retention, the node's lease, and the work of nodes that are gone.
+//! What must happen although nobody asks: deadlines, retention, and that each has its timer.
 
 use std::sync::Arc;
 
 use cogwire_core::id::PredictionId;
-use cogwire_core::model::Version;
-use cogwire_core::prediction::{Event, Loss};
+use cogwire_core::prediction::{DeadlineKind, Event};
 use cogwire_store as store;
-use cogwire_store::catalog::NewVersion;
+use cogwire_store::Signal;
+use cogwire_store::prediction::Overdue;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::driver::{Activity, Round, RoundFuture, Timing, drive};
 use crate::{Engine, Shared};
 
 /// The most overdue or lost predictions that one round ends.
-const BATCH: u32 = 100;
+pub(crate) const BATCH: u32 = 100;
 
 macro_rules! activity {
     ($(#[$doc:meta])* $name:ident, $label:literal, $method:ident) => {
@@ -63,8 +63,7 @@ impl Engine {
     /// When the store refuses.
     pub async fn start(&self) -> store::Result<()> {
         let shared = &self.0;
-        let now = shared.clock.now();
-        shared.store.register_node(&shared.node, now, now + shared.config.lease).await?;
+        shared.join().await?;
         shared.register_models().await?;
         while shared.take_over().await? == Round::More {}
         Ok(())
@@ -96,7 +95,9 @@ impl Engine {
     /// # Errors
     /// When the store refuses: the work is then taken over when the lease ends.
     pub async fn leave(&self) -> store::Result<()> {
-        self.0.store.retire_node(&self.0.node).await
+        self.0.store.retire_node(&self.0.node).await?;
+        self.0.store.signal(Signal::Nodes);
+        Ok(())
     }
 }
 
@@ -104,9 +105,12 @@ impl Shared {
     fn spawn_background(self: &Arc<Self>, stop: &CancellationToken) {
         let poll = self.config.poll;
         let quiet = || Arc::new(Notify::new());
-        self.spawn_activity(Dispatch::new(self.clone()), poll, self.work.clone(), stop);
+        self.tracker.spawn(self.clone().listen(stop.clone()));
+        if self.config.runs {
+            self.spawn_activity(Dispatch::new(self.clone()), poll, self.work.clone(), stop);
+        }
         self.spawn_activity(Deadlines(self.clone()), poll / 4, quiet(), stop);
-        self.spawn_activity(Heartbeat(self.clone()), self.config.lease / 3, quiet(), stop);
+        self.spawn_activity(Heartbeat(self.clone()), self.config.lease / 3, self.heart.clone(), stop);
         self.spawn_activity(DataRetention(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(WebhookRetention(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(Figures(self.clone()), poll * 5, quiet(), stop);
@@ -137,35 +141,28 @@ impl Shared {
         }
     }
 
-    async fn register_models(&self) -> store::Result<()> {
-        let now = self.clock.now();
-        let mut versions = Vec::new();
-        // The store makes the last one the latest; the runner names the latest first.
-        for entry in self.runner.catalogue().into_iter().rev() {
-            versions.extend(entry.versions.iter().rev().map(|id| NewVersion {
-                version: Version {
-                    id: id.clone(),
-                    model: entry.model.clone(),
-                    created_at: now,
-                    cog_version: entry.cog_version.clone(),
-                    openapi_schema: entry.openapi_schema.clone(),
-                },
-                description: entry.description.clone(),
-            }));
-        }
-        self.store.register(versions, now).await
-    }
-
     async fn end_overdue(&self) -> store::Result<Round> {
         let overdue = self.store.overdue(self.clock.now(), BATCH).await?;
         for prediction in &overdue {
-            self.end_or_log(prediction.id, Event::Expired(prediction.kind)).await?;
+            let event = self.why_overdue(*prediction).await?;
+            self.end_or_log(prediction.id, event).await?;
         }
         Ok(more_if(overdue.len() as u64, BATCH))
     }
 
+    /// One that has waited in vain is told whether anybody could have run it.
+    async fn why_overdue(&self, overdue: Overdue) -> store::Result<Event> {
+        if overdue.kind == DeadlineKind::Queue
+            && let Some(prediction) = self.store.load(overdue.id).await?
+            && !self.is_served(&prediction.request.version).await?
+        {
+            return Ok(Event::Unserved);
+        }
+        Ok(Event::Expired(overdue.kind))
+    }
+
     /// Ends a prediction of many: one that cannot be read must not keep the others from their end.
-    async fn end_or_log(&self, id: PredictionId, event: Event) -> store::Result<()> {
+    pub(crate) async fn end_or_log(&self, id: PredictionId, event: Event) -> store::Result<()> {
         match self.end(id, event).await {
             Err(error) if !error.is_temporary() => {
                 tracing::error!(prediction_id = %id, %error, "a prediction could not be ended");
@@ -173,32 +170,6 @@ impl Shared {
             }
             outcome => outcome.map(|_| ()),
         }
-    }
-
-    async fn beat(&self) -> store::Result<Round> {
-        let until = self.clock.now() + self.config.lease;
-        if !self.store.renew_node(&self.node, until).await? {
-            tracing::error!(node = %self.node, "this node's lease has ended and its work was taken over: its runs are stopped");
-            self.lock_running().values().for_each(CancellationToken::cancel);
-            self.store.register_node(&self.node, self.clock.now(), until).await?;
-        }
-        self.take_over().await
-    }
-
-    async fn take_over(&self) -> store::Result<Round> {
-        let taken = self.store.take_over(&self.node, self.clock.now(), self.config.max_runs, BATCH).await?;
-        for run in &taken.lost {
-            let loss = if run.showed_life { Loss::Interrupted } else { Loss::RunsExhausted(run.runs) };
-            self.end_or_log(run.id, Event::Lost(loss)).await?;
-        }
-        if taken.requeued > 0 {
-            tracing::info!(requeued = taken.requeued, "predictions of an earlier run wait again");
-            self.work.notify_one();
-        }
-        if taken.lanes > 0 {
-            self.handoff.iter().for_each(|handoff| handoff.wake_at(self.clock.now()));
-        }
-        Ok(more_if(taken.lost.len() as u64, BATCH))
     }
 
     async fn remove_expired(&self) -> store::Result<Round> {
@@ -252,6 +223,6 @@ impl Shared {
     }
 }
 
-fn more_if(done: u64, bound: u32) -> Round {
+pub(crate) fn more_if(done: u64, bound: u32) -> Round {
     if done >= u64::from(bound) { Round::More } else { Round::Done }
 }

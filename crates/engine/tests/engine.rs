@@ -16,7 +16,7 @@ use cogwire_engine::{Create, Created, Engine, EngineConfig, Parts};
 use cogwire_files::Files;
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::handoff::{self, LaneInbox};
-use cogwire_store::{NodeEpoch, SqliteOptions, SqliteStore};
+use cogwire_store::{NodeEpoch, NodeLease, SqliteOptions, SqliteStore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +30,10 @@ impl Clock for RealClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
         Timestamp::from_micros(i64::try_from(since.as_micros()).expect("before the year 294000"))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(0))
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
@@ -69,7 +73,8 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let store =
             Arc::new(SqliteStore::open(dir.path(), SqliteOptions::new(clock.now())).expect("a store"));
-        let (handoff, inbox) = handoff::channel(16);
+        let lease = Arc::new(NodeLease::endless());
+        let (handoff, inbox) = handoff::channel(16, lease.clone());
         let key = LinkKey::new([1; 32]);
         let parts = Parts {
             store: store.clone(),
@@ -82,6 +87,8 @@ impl Node {
             entropy: Arc::new(Counter::default()),
             handoff: Some(handoff),
             node: NodeEpoch("test".into()),
+            roles: "all".to_owned(),
+            lease,
         };
         let engine = Engine::new(parts, config);
         engine.start().await.expect("it starts");

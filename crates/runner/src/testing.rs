@@ -42,6 +42,10 @@ impl Clock for TestClock {
         Timestamp::from_micros(0) + slept.iter().sum()
     }
 
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(0))
+    }
+
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
         let duration = deadline.since(self.now());
         self.slept.lock().expect("no test panics here").push(duration);

@@ -243,6 +243,9 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Frees lanes without an attempt; their messages stay due.
     async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()>;
 
+    /// The lanes that the store takes this node to hold, with their fences.
+    async fn held_lanes(&self, node: &NodeEpoch) -> Result<Vec<(PredictionId, u64)>>;
+
     /// The messages of a prediction, in order, without their bytes.
     async fn deliveries(&self, prediction: PredictionId) -> Result<Vec<Delivery>>;
 

@@ -4,14 +4,16 @@
 //! back when the lane leaves memory, so a lane that was claimed always has room. Knows nothing of SQL or HTTP; the two
 //! sides do not know each other.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use cogwire_core::id::PredictionId;
 use cogwire_core::time::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::delivery::ClaimedLane;
+use crate::lease::{NodeLease, Term};
 
 /// No wake-up is asked for.
 const NEVER: i64 = i64::MAX;
@@ -20,8 +22,8 @@ const NEVER: i64 = i64::MAX;
 /// the room under load, and those that wait in the store would never get any.
 const KEPT: usize = 4;
 
-/// Makes both ends. At most `capacity` lanes are in memory at once.
-pub fn channel(capacity: usize) -> (Handoff, LaneInbox) {
+/// Makes both ends. At most `capacity` lanes are in memory at once; what they are held by is `lease`.
+pub fn channel(capacity: usize, lease: Arc<NodeLease>) -> (Handoff, LaneInbox) {
     // The channel has no bound of its own: whoever sends holds a place, and there are `capacity` of them.
     let (sender, lanes) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
@@ -30,6 +32,8 @@ pub fn channel(capacity: usize) -> (Handoff, LaneInbox) {
         wake_at: AtomicI64::new(NEVER),
         woken: Notify::new(),
         crowded: RwLock::default(),
+        lease,
+        held: Mutex::default(),
     });
     (Handoff { sender, shared: Arc::clone(&shared) }, LaneInbox { lanes, shared })
 }
@@ -67,6 +71,9 @@ pub struct HeldLane {
 /// Room for one lane. Dropping it gives the room back.
 #[derive(Debug)]
 pub struct Place {
+    shared: Arc<Shared>,
+    term: Term,
+    lane: Option<PredictionId>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -86,6 +93,9 @@ struct Shared {
     wake_at: AtomicI64,
     woken: Notify,
     crowded: RwLock<HashSet<Arc<str>>>,
+    lease: Arc<NodeLease>,
+    /// How many places each lane in memory has: for a moment that may be two, when it leaves and comes back.
+    held: Mutex<HashMap<PredictionId, usize>>,
 }
 
 impl Handoff {
@@ -110,7 +120,43 @@ impl Handoff {
 impl HandoffPermit {
     /// Hands the lane over. A lane that comes after its receiver has gone stays held by the node until the node retires.
     pub fn send(self, lane: ClaimedLane) {
-        let _ = self.sender.send(HeldLane { lane, place: self.place });
+        let _ = self.sender.send(HeldLane::new(lane, self.place));
+    }
+}
+
+impl HeldLane {
+    /// Puts the lane in its place.
+    pub fn new(lane: ClaimedLane, mut place: Place) -> Self {
+        place.take(lane.prediction);
+        Self { lane, place }
+    }
+}
+
+impl Place {
+    /// The term in which room was made for the lane, which was before the lane was claimed.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    fn take(&mut self, lane: PredictionId) {
+        if self.lane.is_none() {
+            self.lane = Some(lane);
+            *self.shared.lock_held().entry(lane).or_default() += 1;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(lane) = self.lane else { return };
+        let mut held = self.shared.lock_held();
+        let places = held.get_mut(&lane).map_or(0, |places| {
+            *places -= 1;
+            *places
+        });
+        if places == 0 {
+            held.remove(&lane);
+        }
     }
 }
 
@@ -133,6 +179,11 @@ impl LaneInbox {
         std::iter::from_fn(|| self.shared.try_place()).take(limit).collect()
     }
 
+    /// Whether this lane is in memory.
+    pub fn holds(&self, lane: PredictionId) -> bool {
+        self.shared.lock_held().contains_key(&lane)
+    }
+
     /// Says whether so many lanes of this origin wait that further ones should stay in the store.
     pub fn set_crowded(&self, origin: &Arc<str>, crowded: bool) {
         let mut origins = self.shared.crowded.write().unwrap_or_else(PoisonError::into_inner);
@@ -150,8 +201,14 @@ impl LaneInbox {
 }
 
 impl Shared {
-    fn try_place(&self) -> Option<Place> {
-        Arc::clone(&self.room).try_acquire_owned().ok().map(|room| Place { _room: room })
+    fn try_place(self: &Arc<Self>) -> Option<Place> {
+        let room = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        Some(Place { shared: Arc::clone(self), term: self.lease.term(), lane: None, _room: room })
+    }
+
+    fn lock_held(&self) -> MutexGuard<'_, HashMap<PredictionId, usize>> {
+        // The map is whole after every statement, so a panic elsewhere while it was locked does not spoil it.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_crowded(&self, origin: &str) -> bool {
@@ -185,9 +242,38 @@ mod tests {
         }
     }
 
+    fn open(capacity: usize) -> (Handoff, LaneInbox) {
+        channel(capacity, Arc::new(NodeLease::endless()))
+    }
+
+    #[tokio::test]
+    async fn a_lane_is_known_while_it_is_in_memory() {
+        let (handoff, mut inbox) = open(4);
+        let id = lane(1).prediction;
+        for _ in 0..2 {
+            handoff.try_reserve(ORIGIN).expect("there is room").send(lane(1));
+        }
+        let (first, second) = (inbox.try_recv(), inbox.try_recv());
+        assert!(inbox.holds(id));
+        drop(first);
+        assert!(inbox.holds(id), "it came back before it had left");
+        drop(second);
+        assert!(!inbox.holds(id));
+    }
+
+    #[test]
+    fn a_place_knows_the_term_in_which_it_was_made() {
+        let lease = Arc::new(NodeLease::ended());
+        let (_handoff, inbox) = channel(2, Arc::clone(&lease));
+        let old = inbox.reserve(1).remove(0);
+        lease.begin_term();
+        assert_ne!(old.term(), lease.term());
+        assert_eq!(inbox.reserve(1).remove(0).term(), lease.term());
+    }
+
     #[tokio::test]
     async fn a_lane_keeps_its_room_until_it_is_dropped() {
-        let (handoff, mut inbox) = channel(1);
+        let (handoff, mut inbox) = open(1);
         let permit = handoff.try_reserve(ORIGIN).expect("the first fits");
         assert!(handoff.try_reserve(ORIGIN).is_none());
         permit.send(lane(1));
@@ -199,7 +285,7 @@ mod tests {
 
     #[tokio::test]
     async fn wake_ups_come_down_to_the_earliest() {
-        let (handoff, mut inbox) = channel(1);
+        let (handoff, mut inbox) = open(1);
         for micros in [50, 20, 70] {
             handoff.wake_at(Timestamp::from_micros(micros));
         }
@@ -212,7 +298,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_inbox_takes_what_was_promised_and_no_more() {
-        let (handoff, mut inbox) = channel(8);
+        let (handoff, mut inbox) = open(8);
         let permit = handoff.try_reserve(ORIGIN).expect("there is room");
         inbox.close();
         assert!(handoff.try_reserve(ORIGIN).is_none());
@@ -223,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_crowded_origin_gets_no_room_and_others_do() {
-        let (handoff, inbox) = channel(8);
+        let (handoff, inbox) = open(8);
         inbox.set_crowded(&ORIGIN.into(), true);
         assert!(handoff.try_reserve(ORIGIN).is_none());
         assert!(handoff.try_reserve("https://example.org").is_some());
@@ -233,14 +319,14 @@ mod tests {
 
     #[test]
     fn lanes_that_wait_in_the_store_always_get_some_room() {
-        let (handoff, inbox) = channel(8);
+        let (handoff, inbox) = open(8);
         let permits: Vec<_> = std::iter::from_fn(|| handoff.try_reserve(ORIGIN)).collect();
         assert_eq!((permits.len(), inbox.reserve(8).len()), (6, 2));
     }
 
     #[test]
     fn places_are_given_out_up_to_the_bound() {
-        let (_handoff, inbox) = channel(5);
+        let (_handoff, inbox) = open(5);
         let three = inbox.reserve(3);
         assert_eq!((three.len(), inbox.reserve(9).len()), (3, 2));
     }

@@ -16,8 +16,10 @@ pub mod delivery;
 mod error;
 pub mod failpoint;
 pub mod handoff;
+pub mod lease;
 pub mod node;
 pub mod prediction;
+pub mod signal;
 pub mod sqlite;
 
 pub use account::AccountStore;
@@ -25,11 +27,19 @@ pub use catalog::CatalogStore;
 pub use delivery::DeliveryStore;
 pub use error::{Error, Result};
 pub use handoff::{Handoff, HandoffPermit, LaneInbox};
+pub use lease::NodeLease;
 pub use node::{NodeEpoch, NodeStore};
 pub use prediction::PredictionStore;
+pub use signal::{Signal, SignalStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
 
 /// Everything that is durable.
-pub trait Store: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore {}
+pub trait Store:
+    PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore + SignalStore
+{
+}
 
-impl<T: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore> Store for T {}
+impl<T> Store for T where
+    T: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore + SignalStore
+{
+}

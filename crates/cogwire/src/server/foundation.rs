@@ -9,8 +9,8 @@ use cogwire_core::time::{Clock, Entropy};
 use cogwire_core::wire::Links;
 use cogwire_delivery::{Guard, Policy};
 use cogwire_files::Files;
-use cogwire_store::NodeEpoch;
 use cogwire_store::sqlite::{SqliteOptions, SqliteStore};
+use cogwire_store::{NodeEpoch, NodeLease};
 
 use super::identity::{self, Identity, Tokens};
 use super::{Error, Surroundings};
@@ -26,6 +26,7 @@ pub(super) struct Foundation {
     pub(super) files: Arc<Files>,
     pub(super) guard: Guard,
     pub(super) node: NodeEpoch,
+    pub(super) lease: Arc<NodeLease>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
 }
@@ -45,6 +46,7 @@ impl Foundation {
         Ok(Self {
             guard: guard(&config),
             node: NodeEpoch(format!("{:032x}", entropy.bits()).into()),
+            lease: Arc::new(NodeLease::endless()),
             files: Arc::new(files),
             config,
             store,

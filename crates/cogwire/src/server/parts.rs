@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use cogwire_core::time::Clock;
-use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SoleHolder, SystemResolver};
+use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SystemResolver};
 use cogwire_engine::{Engine, EngineConfig, OutputFiles};
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::handoff::{self, Handoff, LaneInbox};
@@ -46,7 +46,10 @@ impl Parts {
         let foundation = Foundation::lay(config, url, surroundings).await?;
         let runs = TaskTracker::new();
         let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
-        let (handoff, inbox) = handoff::channel(foundation.config.webhooks.concurrency * LANES_PER_REQUEST);
+        let (handoff, inbox) = handoff::channel(
+            foundation.config.webhooks.concurrency * LANES_PER_REQUEST,
+            foundation.lease.clone(),
+        );
         let engine = engine(&foundation, runner, handoff);
         engine.start().await.map_err(|error| foundation.unusable(error))?;
         let delivery = delivery(&foundation);
@@ -112,6 +115,8 @@ fn engine(foundation: &Foundation, runner: Runner, handoff: Handoff) -> Engine {
         entropy: foundation.entropy.clone(),
         handoff: Some(handoff),
         node: foundation.node.clone(),
+        roles: "api run deliver".to_owned(),
+        lease: foundation.lease.clone(),
     };
     let config = &foundation.config;
     Engine::new(
@@ -149,7 +154,7 @@ fn delivery(foundation: &Foundation) -> Delivery {
         sink: Arc::new(HttpSink::new(http, guard, Arc::new(SystemResolver), clock.clone())),
         clock,
         entropy: foundation.entropy.clone(),
-        hold: Arc::new(SoleHolder),
+        lease: foundation.lease.clone(),
         links: foundation.links.clone(),
         node: foundation.node.clone(),
     };

@@ -21,6 +21,8 @@ pub enum Event {
     CancelRequested,
     /// A deadline passed.
     Expired(DeadlineKind),
+    /// The deadline for the queue passed, and there is no node that could run it.
+    Unserved,
     /// The run was lost.
     Lost(Loss),
 }
@@ -151,9 +153,12 @@ impl Prediction {
             Event::Ran(report) => return self.apply_report(report, now, links),
             Event::CancelRequested => Outcome::Canceled,
             // The model began between the look at the deadline and now.
-            Event::Expired(DeadlineKind::Queue | DeadlineKind::Setup) if self.state != State::Starting => {
+            Event::Expired(DeadlineKind::Queue | DeadlineKind::Setup) | Event::Unserved
+                if self.state != State::Starting =>
+            {
                 return Err(InvalidTransition::AlreadyStarted);
             }
+            Event::Unserved => Outcome::Failed(UNSERVED.to_owned()),
             Event::Expired(kind) => outcome_of_deadline(kind, &self.state),
             Event::Lost(loss) => Outcome::Failed(loss.to_string()),
         };
@@ -285,6 +290,9 @@ fn outcome_of_run(end: RunEnd) -> Outcome {
         RunEnd::Canceled => Outcome::Canceled,
     }
 }
+
+/// How a prediction ends that ran out of time where nobody could have run it.
+const UNSERVED: &str = "Prediction timed out in the queue: no running node serves its version (E6716)";
 
 /// How a prediction ends that ran out of time. The codes are those of Replicate's error reference.
 fn outcome_of_deadline(kind: DeadlineKind, state: &State) -> Outcome {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::alarm::Alarm;
+use super::audit::Audit;
 use super::pending::Pending;
 use crate::config::DeliveryConfig;
 use crate::due::Due;
@@ -43,6 +44,8 @@ pub(super) struct Desk {
     pub(super) claim: Pending<Place, (Vec<Place>, store::Result<LaneClaims>)>,
     pub(super) record: Pending<(FinishedAttempt, Place), Vec<(LaneOutcome, Place)>>,
     pub(super) release: Pending<(PredictionId, u64), ()>,
+    audit: Audit,
+    pub(super) look: Pending<(), Vec<(PredictionId, u64)>>,
 }
 
 impl Bound for Box<HeldLane> {
@@ -68,6 +71,8 @@ impl Desk {
             claim: Pending::new(),
             record: Pending::new(),
             release: Pending::new(),
+            audit: Audit::new(config.audit_interval, clock.now()),
+            look: Pending::new(),
             config,
             clock,
             recorder,
@@ -81,6 +86,7 @@ impl Desk {
             && self.claim.is_idle()
             && self.record.is_empty()
             && self.release.is_empty()
+            && self.look.is_idle()
     }
 
     /// Begins nothing any more, and gives back what has not begun.
@@ -150,7 +156,7 @@ impl Desk {
             Ok(claims) => {
                 claims.next_due.into_iter().for_each(|at| self.due.announce(at));
                 for (lane, place) in claims.lanes.into_iter().zip(places) {
-                    self.admit(Box::new(HeldLane { lane, place }));
+                    self.admit(Box::new(HeldLane::new(lane, place)));
                 }
             }
             Err(error) => {
@@ -165,7 +171,7 @@ impl Desk {
             match outcome {
                 LaneOutcome::Continue(lane) if self.stopping => self.give_back(&lane),
                 LaneOutcome::Continue(lane) => {
-                    self.roster.admit_first(Box::new(HeldLane { lane: *lane, place }));
+                    self.roster.admit_first(Box::new(HeldLane::new(*lane, place)));
                 }
                 LaneOutcome::DueAt(at) => self.due.announce(at),
                 LaneOutcome::Idle | LaneOutcome::Fenced => {}
@@ -198,6 +204,25 @@ impl Desk {
         places.into_iter().for_each(|place| self.claim.push(place));
         let (recorder, per_origin) = (self.recorder.clone(), self.config.claim_per_origin);
         self.claim.begin(self.config.claim_batch, |places| claim(recorder, per_origin, now, places));
+    }
+
+    /// Asks from time to time which lanes the store takes this node to hold.
+    pub(super) fn audit(&mut self) {
+        if self.stopping || !self.look.is_idle() || !self.audit.is_due(self.clock.now()) {
+            return;
+        }
+        self.look.push(());
+        let recorder = self.recorder.clone();
+        self.look.begin(1, |_| async move { recorder.held_lanes().await });
+    }
+
+    /// Gives back the lanes that this node holds without knowing.
+    pub(super) fn audited(&mut self, held: Vec<(PredictionId, u64)>, inbox: &LaneInbox) {
+        for (prediction_id, lease_no) in self.audit.astray(held, |id| inbox.holds(id)) {
+            tracing::warn!(%prediction_id, lease_no, "a lane was held without anybody knowing; it is given back");
+            self.release.push((prediction_id, lease_no));
+            self.announce_now();
+        }
     }
 
     /// Wakes the loop for what is due next. Whatever else it waits for wakes it by itself: so does a claim that is under way,

@@ -43,7 +43,7 @@ impl Steps {
     pub(super) fn begin(&self, origin: Arc<str>, held: Box<HeldLane>) {
         let (sender, reports, hard) = (Arc::clone(&self.sender), self.reports.clone(), self.hard.clone());
         self.tasks.spawn(async move {
-            let step = AssertUnwindSafe(sender.step(&held.lane)).catch_unwind();
+            let step = AssertUnwindSafe(sender.step(&held)).catch_unwind();
             let end = match hard.run_until_cancelled(step).await {
                 Some(Ok(end)) => end,
                 Some(Err(_)) => panicked(&held),

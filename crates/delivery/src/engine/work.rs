@@ -1,5 +1,6 @@
 //! The loop: wait for one event, handle it with everything else that is already there, then act.
 
+use cogwire_core::id::PredictionId;
 use cogwire_store as store;
 use cogwire_store::delivery::{LaneClaims, LaneOutcome};
 use cogwire_store::handoff::{Arrival, HeldLane, LaneInbox, Place};
@@ -28,6 +29,7 @@ enum Event {
     Claimed(Vec<Place>, store::Result<LaneClaims>),
     Recorded(Vec<(LaneOutcome, Place)>),
     Released,
+    Audited(Vec<(PredictionId, u64)>),
     Time,
     Stop,
 }
@@ -62,6 +64,7 @@ impl Work {
             (places, claims) = desk.claim.done() => Event::Claimed(places, claims),
             outcomes = desk.record.done() => Event::Recorded(outcomes),
             () = desk.release.done() => Event::Released,
+            held = desk.look.done() => Event::Audited(held),
             () = desk.alarm.rings() => Event::Time,
             () = soft.cancelled(), if !desk.stopping => Event::Stop,
         }
@@ -75,6 +78,7 @@ impl Work {
             Event::Reported(report) => self.reported(report),
             Event::Claimed(places, claims) => self.desk.claimed(places, claims),
             Event::Recorded(outcomes) => self.desk.recorded(outcomes),
+            Event::Audited(held) => self.desk.audited(held, &self.inbox),
             Event::Released | Event::Time => {}
             Event::Stop => {
                 self.inbox.close();
@@ -120,6 +124,7 @@ impl Work {
         }
         self.desk.write();
         self.desk.ask(&self.inbox);
+        self.desk.audit();
         self.desk.set_alarm();
     }
 }

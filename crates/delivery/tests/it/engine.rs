@@ -8,7 +8,8 @@ use cogwire_core::id::DeliveryId;
 use cogwire_core::time::Clock;
 use cogwire_core::webhook::event::WebhookEvent::{Completed, Output, Start};
 use cogwire_core::webhook::signature::Secret;
-use cogwire_delivery::{DeliveryConfig, Hold};
+use cogwire_delivery::DeliveryConfig;
+use cogwire_store::NodeLease;
 use cogwire_store::delivery::{DeliveryState, ResendOutcome};
 use cogwire_store::{AccountStore, DeliveryStore};
 use tokio_util::task::TaskTracker;
@@ -189,13 +190,13 @@ async fn after_the_last_attempt_it_is_given_up_and_can_be_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_in_the_store_is_found_without_a_signal() {
     let (mut world, receiver) = (World::at_rest().await, Receiver::always(Reply::status(200)).await);
-    world.run(DeliveryConfig::default(), Arc::new(cogwire_delivery::SoleHolder)).await;
+    world.run(DeliveryConfig::default(), Arc::new(NodeLease::endless())).await;
     world.stop_softly().await;
     let mut predictions = Vec::new();
     for _ in 0..300 {
         predictions.push(world.ended(&receiver.url("/")).await);
     }
-    world.run(DeliveryConfig::default(), Arc::new(cogwire_delivery::SoleHolder)).await;
+    world.run(DeliveryConfig::default(), Arc::new(NodeLease::endless())).await;
     receiver.wait(300).await;
     for prediction in &predictions {
         world.wait_for(prediction, &[(Completed, DeliveryState::Delivered)]).await;
@@ -234,19 +235,10 @@ async fn every_active_secret_signs_and_a_new_one_is_used_within_a_second() {
     world.stop_softly().await;
 }
 
-/// A lease that the test takes away and gives back.
-struct Lease(AtomicBool);
-
-impl Hold for Lease {
-    fn lasts(&self, _time: Duration) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_without_the_lease_and_no_attempt_is_spent() {
     let (mut world, receiver) = (World::at_rest().await, Receiver::always(Reply::status(200)).await);
-    let lease = Arc::new(Lease(AtomicBool::new(false)));
+    let lease = Arc::new(NodeLease::ended());
     world.run(DeliveryConfig::default(), lease.clone()).await;
     let prediction = world.ended(&receiver.url("/")).await;
     for _ in 0..5 {
@@ -254,11 +246,34 @@ async fn nothing_is_sent_without_the_lease_and_no_attempt_is_spent() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(receiver.count(), 0);
-    lease.0.store(true, Ordering::SeqCst);
+    lease.extend(Duration::MAX);
     world.clock.advance(Duration::from_secs(1));
     receiver.wait(1).await;
     world.wait_for(&prediction, &[(Completed, DeliveryState::Delivered)]).await;
     assert_eq!(world.attempts(&prediction).await.len(), 1);
+    world.stop_softly().await;
+}
+
+/// A node that was given up while it was paused has lanes in memory that are somebody else's by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_claimed_in_an_earlier_term_is_not_sent() {
+    let (mut world, receiver) = (World::at_rest().await, Receiver::always(Reply::status(200)).await);
+    let lease = Arc::new(NodeLease::ended());
+    world.run(DeliveryConfig::default(), lease.clone()).await;
+    let old = world.ended(&receiver.url("/old")).await;
+    lease.begin_term();
+    lease.extend(Duration::MAX);
+    let new = world.ended(&receiver.url("/new")).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.wait_for(&new, &[(Completed, DeliveryState::Delivered)]).await;
+    assert_eq!(receiver.wait(1).await[0].line, "POST /new HTTP/1.1");
+    assert_eq!(receiver.count(), 1);
+    // Nobody has taken it over, so the node finds after a while that it is still its own to give back.
+    for _ in 0..3 {
+        world.clock.advance(DeliveryConfig::default().audit_interval);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.wait_for(&old, &[(Completed, DeliveryState::Delivered)]).await;
     world.stop_softly().await;
 }
 
@@ -339,7 +354,7 @@ async fn a_hard_stop_drops_requests_and_the_next_start_sends_the_same_again() {
     assert_free(&world, 1).await;
 
     healed.store(true, Ordering::SeqCst);
-    world.run(DeliveryConfig::default(), Arc::new(cogwire_delivery::SoleHolder)).await;
+    world.run(DeliveryConfig::default(), Arc::new(NodeLease::endless())).await;
     let requests = receiver.wait(2).await;
     assert_eq!(requests[0].body, requests[1].body);
     assert_eq!(text(&requests[0], "webhook-id"), text(&requests[1], "webhook-id"));

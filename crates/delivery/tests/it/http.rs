@@ -43,7 +43,7 @@ impl Bench {
     }
 
     async fn post_body(&self, url: &str, body: Bytes) -> Answer {
-        let deadline = Deadline { at: self.clock.now() + TIMEOUT, after: TIMEOUT };
+        let deadline = Deadline { at: self.clock.monotonic() + TIMEOUT, after: TIMEOUT };
         self.sink.post(OutgoingRequest { url, headers: HeaderMap::new(), body }, deadline).await
     }
 

@@ -18,6 +18,7 @@ use super::Home;
 use crate::delivery::{
     Attempt, BeginIntermediate, ClaimedLane, FinishedAttempt, LaneClaim, LaneOutcome, Verdict,
 };
+use crate::node::Node;
 use crate::prediction::{
     Claimed, Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction,
 };
@@ -178,7 +179,8 @@ impl World {
     /// Begins an epoch that lasts a minute.
     pub(crate) async fn register(&self, node: &NodeEpoch, now: Timestamp) {
         let until = now + Duration::from_secs(60);
-        self.store.register_node(node, now, until).await.expect("the node is registered");
+        let node = Node { epoch: node.clone(), roles: "api run".to_owned(), versions: vec![version(1)] };
+        self.store.register_node(&node, until).await.expect("the node is registered");
     }
 
     /// Creates a prediction that waits.

@@ -127,6 +127,8 @@ macro_rules! contract_tests {
             lanes_are_taken_over
             a_retired_node_is_taken_over
             a_node_keeps_what_it_holds
+            what_a_node_holds_is_known
+            nodes_are_known_while_they_live
             the_store_can_be_checked
         ]);
         $crate::contract_tests!(@module $home, catalog [

@@ -10,13 +10,15 @@ use cogwire_core::webhook::event::WebhookEvent;
 use super::Home;
 use super::fixture::{
     World, at, claimed, final_of, finished, id, item, log, node, request, request_with_webhook, said,
-    succeeded,
+    succeeded, version,
 };
 use crate::delivery::{DeliveryState, LaneOutcome, Verdict};
-use crate::node::{LostRun, TakenOver};
+use crate::node::{HeldRun, LostRun, Node, Renewal, TakeOver, TakenOver};
 use crate::prediction::{CommitOutcome, Overdue};
 
 const MAX_RUNS: u32 = 2;
+
+const QUEUE: Duration = Duration::from_secs(600);
 
 /// The time when the second node begins: the first one's lease is over.
 fn later() -> Timestamp {
@@ -30,8 +32,12 @@ async fn succeed_to(world: &mut World) {
     world.register(&node, later()).await;
 }
 
+fn how(now: Timestamp, limit: u32) -> TakeOver {
+    TakeOver { now, max_runs: MAX_RUNS, queue_deadline: now + QUEUE, limit }
+}
+
 async fn take_over(world: &World) -> TakenOver {
-    world.store.take_over(&world.node, later(), MAX_RUNS, 10).await.expect("the take-over is written")
+    world.store.take_over(&world.node, how(later(), 10)).await.expect("the take-over is written")
 }
 
 /// Nothing of it is durable, so it can be run again; the old holder cannot go on.
@@ -49,6 +55,11 @@ pub async fn a_silent_run_waits_again(home: Arc<dyn Home>) {
         overdue,
         [Overdue { id: id(2), kind: DeadlineKind::CancelAfter }],
         "its setup is over, its limit is not"
+    );
+    let overdue = world.store.overdue(later() + QUEUE, 10).await.expect("the deadlines are read");
+    assert!(
+        overdue.contains(&Overdue { id: id(1), kind: DeadlineKind::Queue }),
+        "it waits anew: {overdue:?}"
     );
     let again = world.claim(1).await.remove(0);
     assert_eq!((again.prediction.id(), again.run), (id(1), 2));
@@ -95,7 +106,7 @@ pub async fn lost_runs_are_limited(home: Arc<dyn Home>) {
     succeed_to(&mut world).await;
     let mut all = Vec::new();
     for expected in [2, 2, 1, 0] {
-        let taken = world.store.take_over(&world.node, later(), MAX_RUNS, 2).await.expect("it is written");
+        let taken = world.store.take_over(&world.node, how(later(), 2)).await.expect("it is written");
         assert_eq!(taken.lost.len(), expected);
         all.extend(taken.lost.into_iter().map(|lost| lost.id));
     }
@@ -128,11 +139,12 @@ pub async fn a_retired_node_is_taken_over(home: Arc<dyn Home>) {
     let mut world = World::new(home).await;
     world.create_run(request(1)).await;
     world.store.retire_node(&world.node).await.expect("the node is retired");
-    assert!(!world.store.renew_node(&world.node, later()).await.expect("the answer is no"));
+    let renewal = world.store.renew_node(&world.node, at(10), later()).await.expect("the answer is no");
+    assert_eq!(renewal, Renewal::GivenUp);
     world.node = node("two");
     let node = world.node.clone();
     world.register(&node, at(10)).await;
-    let taken = world.store.take_over(&world.node, at(10), MAX_RUNS, 10).await.expect("it is written");
+    let taken = world.store.take_over(&world.node, how(at(10), 10)).await.expect("it is written");
     assert_eq!(taken.requeued, 1);
 }
 
@@ -141,13 +153,46 @@ pub async fn a_node_keeps_what_it_holds(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     let mut run = world.create_run(request_with_webhook(1, &[WebhookEvent::Output])).await;
     let held = claimed(world.advance_here(&mut run, said(vec![item("x")]), at(10)).await);
-    assert!(world.store.renew_node(&world.node, later()).await.expect("it is renewed"));
+    let renewal = world.store.renew_node(&world.node, at(10), later()).await.expect("it is renewed");
+    assert_eq!(renewal, Renewal::Renewed { peers: 0 });
     for now in [at(10), later() + Duration::from_secs(1)] {
-        let taken = world.store.take_over(&world.node, now, MAX_RUNS, 10).await.expect("it is written");
+        let taken = world.store.take_over(&world.node, how(now, 10)).await.expect("it is written");
         assert_eq!(taken, TakenOver::default());
     }
     assert!(world.begin(&held, WebhookEvent::Output, 1, at(20)).await.is_some());
     world.advance(&mut run, succeeded(), at(30)).await;
+}
+
+/// What a node has to look after can be asked for, by whoever has lost count.
+pub async fn what_a_node_holds_is_known(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let silent = world.create_run(request(1)).await;
+    let mut loud = world.create_run(request_with_webhook(2, &[WebhookEvent::Output])).await;
+    let lane = claimed(world.advance_here(&mut loud, said(vec![item("x")]), at(10)).await);
+    world.create(request(3)).await;
+    let mut held = world.store.held_runs(&world.node).await.expect("it is read");
+    held.sort_unstable_by_key(|run| run.id);
+    let run = |run: &super::fixture::Run, showed_life| HeldRun {
+        id: run.id(),
+        lease_no: run.lease.lease_no,
+        showed_life,
+    };
+    assert_eq!(held, [run(&silent, false), run(&loud, true)]);
+    let lanes = world.store.held_lanes(&world.node).await.expect("it is read");
+    assert_eq!(lanes, [(id(2), lane.lease_no)]);
+    let nobody = node("nobody");
+    assert!(world.store.held_runs(&nobody).await.expect("it is read").is_empty());
+    assert!(world.store.held_lanes(&nobody).await.expect("it is read").is_empty());
+}
+
+/// The others know a node for as long as its lease lasts.
+pub async fn nodes_are_known_while_they_live(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let alive = async |now| world.store.live_nodes(now).await.expect("it is read");
+    let expected =
+        Node { epoch: world.node.clone(), roles: "api run".to_owned(), versions: vec![version(1)] };
+    assert_eq!(alive(at(10)).await, [expected]);
+    assert!(alive(later()).await.is_empty(), "its lease is over");
 }
 
 /// A store that works says so.

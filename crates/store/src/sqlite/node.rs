@@ -1,27 +1,30 @@
 //! Nodes in SQLite, where there is one at a time, and what becomes of the work of those before it.
 
 use async_trait::async_trait;
-use cogwire_core::prediction::Limits;
 use cogwire_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::failure::Outcome;
 use super::row::Row;
 use super::writer::Class;
 use crate::error::Result;
-use crate::node::{LostRun, NodeEpoch, NodeStore, TakenOver};
+use crate::node::{
+    HeldRun, LostRun, Node, NodeEpoch, NodeStore, Renewal, TakeOver, TakenOver, decode_versions,
+    encode_versions,
+};
+use crate::signal::{Signal, SignalStore};
 
 #[async_trait]
 impl NodeStore for SqliteStore {
-    async fn register_node(&self, node: &NodeEpoch, _now: Timestamp, lease_until: Timestamp) -> Result<()> {
+    async fn register_node(&self, node: &Node, lease_until: Timestamp) -> Result<()> {
         let node = node.clone();
         self.write(Class::Critical, move |batch| register(batch.db, &node, lease_until)).await
     }
 
-    async fn renew_node(&self, node: &NodeEpoch, lease_until: Timestamp) -> Result<bool> {
+    async fn renew_node(&self, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp) -> Result<Renewal> {
         let node = node.clone();
-        self.write(Class::Critical, move |batch| renew(batch.db, &node, lease_until)).await
+        self.write(Class::Critical, move |batch| renew(batch.db, &node, now, lease_until)).await
     }
 
     async fn retire_node(&self, node: &NodeEpoch) -> Result<()> {
@@ -29,15 +32,23 @@ impl NodeStore for SqliteStore {
         self.write(Class::Critical, move |batch| retire(batch.db, &node)).await
     }
 
-    async fn take_over(
-        &self,
-        node: &NodeEpoch,
-        now: Timestamp,
-        max_runs: u32,
-        limit: u32,
-    ) -> Result<TakenOver> {
+    async fn take_over(&self, node: &NodeEpoch, how: TakeOver) -> Result<TakenOver> {
         let node = node.clone();
-        self.write(Class::Critical, move |batch| take_over(batch.db, &node, now, max_runs, limit)).await
+        self.write(Class::Critical, move |batch| take_over(batch.db, &node, &how)).await
+    }
+
+    async fn held_runs(&self, node: &NodeEpoch) -> Result<Vec<HeldRun>> {
+        let node = node.clone();
+        self.read(move |db| held_runs(db, &node)).await
+    }
+
+    async fn live_nodes(&self, now: Timestamp) -> Result<Vec<Node>> {
+        self.read(move |db| live_nodes(db, now)).await
+    }
+
+    /// One process on one machine needs no other clock than its own.
+    async fn server_time(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
     }
 
     async fn check(&self) -> Result<()> {
@@ -46,17 +57,33 @@ impl NodeStore for SqliteStore {
     }
 }
 
+/// There are no other nodes.
+#[async_trait]
+impl SignalStore for SqliteStore {
+    fn signal(&self, _signal: Signal) {}
+
+    async fn next_signal(&self) -> Signal {
+        std::future::pending().await
+    }
+}
+
 /// The directory's lock keeps every other server out, so every other epoch is over.
-fn register(db: &Connection, node: &NodeEpoch, lease_until: Timestamp) -> Outcome<()> {
+fn register(db: &Connection, node: &Node, lease_until: Timestamp) -> Outcome<()> {
     db.prepare_cached("DELETE FROM node")?.execute([])?;
-    let sql = "INSERT INTO node (epoch, lease_until) VALUES (?1, ?2)";
-    db.prepare_cached(sql)?.execute(params![node.0, lease_until.as_micros()])?;
+    let sql = "INSERT INTO node (epoch, lease_until, roles, versions) VALUES (?1, ?2, ?3, ?4)";
+    let versions = encode_versions(&node.versions);
+    db.prepare_cached(sql)?.execute(params![node.epoch.0, lease_until.as_micros(), node.roles, versions])?;
     Ok(())
 }
 
-fn renew(db: &Connection, node: &NodeEpoch, lease_until: Timestamp) -> Outcome<bool> {
-    let sql = "UPDATE node SET lease_until = ?2 WHERE epoch = ?1";
-    Ok(db.prepare_cached(sql)?.execute(params![node.0, lease_until.as_micros()])? > 0)
+fn renew(db: &Connection, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp) -> Outcome<Renewal> {
+    let sql = "UPDATE node SET lease_until = MAX(lease_until, ?2) WHERE epoch = ?1";
+    if db.prepare_cached(sql)?.execute(params![node.0, lease_until.as_micros()])? == 0 {
+        return Ok(Renewal::GivenUp);
+    }
+    let sql = "SELECT COUNT(*) FROM node WHERE epoch <> ?1 AND lease_until >= ?2";
+    let peers = db.prepare_cached(sql)?.query_row(params![node.0, now.as_micros()], |row| row.get(0))?;
+    Ok(Renewal::Renewed { peers })
 }
 
 fn retire(db: &Connection, node: &NodeEpoch) -> Outcome<()> {
@@ -70,25 +97,27 @@ fn check_write(db: &Connection) -> Outcome<()> {
     Ok(())
 }
 
-fn take_over(
-    db: &Connection,
-    node: &NodeEpoch,
-    now: Timestamp,
-    max_runs: u32,
-    limit: u32,
-) -> Outcome<TakenOver> {
+fn take_over(db: &Connection, node: &NodeEpoch, how: &TakeOver) -> Outcome<TakenOver> {
+    give_up_ended(db, node, how.now)?;
     let mut taken = TakenOver::default();
-    for owner in gone_owners(db, node, now)? {
-        taken.requeued += requeue(db, &owner, now, max_runs)?;
+    for owner in gone_owners(db)? {
+        taken.requeued += requeue(db, &owner, how)?;
         taken.lanes += free_lanes(db, &owner)?;
-        let room = limit as usize - taken.lost.len();
+        let room = how.limit as usize - taken.lost.len();
         taken.lost.extend(seize_lost(db, &owner, node, room)?);
     }
     Ok(taken)
 }
 
-/// The owners of anything whose lease is over. Both tables are asked for one owner after the other, by index.
-fn gone_owners(db: &Connection, node: &NodeEpoch, now: Timestamp) -> Outcome<Vec<String>> {
+/// A node whose lease is over finds its row gone when it comes back, and knows that it has to stop. No node gives itself up.
+fn give_up_ended(db: &Connection, node: &NodeEpoch, now: Timestamp) -> Outcome<()> {
+    let sql = "DELETE FROM node WHERE lease_until < ?2 AND epoch <> ?1";
+    db.prepare_cached(sql)?.execute(params![node.0, now.as_micros()])?;
+    Ok(())
+}
+
+/// The owners of anything that are no nodes any more. Both tables are asked for one owner after the other, by index.
+fn gone_owners(db: &Connection) -> Outcome<Vec<String>> {
     let mut gone = Vec::new();
     let mut last = String::new();
     let sql = "SELECT MIN(owner) FROM (
@@ -96,7 +125,7 @@ fn gone_owners(db: &Connection, node: &NodeEpoch, now: Timestamp) -> Outcome<Vec
                  UNION ALL SELECT MIN(owner) FROM lane WHERE owner > ?1)";
     let mut statement = db.prepare_cached(sql)?;
     while let Some(owner) = statement.query_row([&last], |row| row.get::<_, Option<String>>(0))? {
-        if owner != *node.0 && !is_alive(db, &owner, now)? {
+        if !is_node(db, &owner)? {
             gone.push(owner.clone());
         }
         last = owner;
@@ -104,23 +133,50 @@ fn gone_owners(db: &Connection, node: &NodeEpoch, now: Timestamp) -> Outcome<Vec
     Ok(gone)
 }
 
-fn is_alive(db: &Connection, owner: &str, now: Timestamp) -> Outcome<bool> {
-    let sql = "SELECT lease_until >= ?2 FROM node WHERE epoch = ?1";
-    let alive =
-        db.prepare_cached(sql)?.query_row(params![owner, now.as_micros()], |row| row.get(0)).optional()?;
-    Ok(alive.unwrap_or(false))
+fn is_node(db: &Connection, owner: &str) -> Outcome<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM node WHERE epoch = ?1")?.exists([owner])?)
+}
+
+fn held_runs(db: &Connection, node: &NodeEpoch) -> Outcome<Vec<HeldRun>> {
+    let mut statement =
+        db.prepare_cached("SELECT prediction_id, lease_no, revision FROM live WHERE owner = ?1")?;
+    let mut rows = statement.query([&node.0])?;
+    let mut held = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row::new("live", row);
+        let showed_life = row.count("revision")? > 0;
+        held.push(HeldRun { id: row.parse("prediction_id")?, lease_no: row.count("lease_no")?, showed_life });
+    }
+    Ok(held)
+}
+
+fn live_nodes(db: &Connection, now: Timestamp) -> Outcome<Vec<Node>> {
+    let mut statement =
+        db.prepare_cached("SELECT epoch, roles, versions FROM node WHERE lease_until >= ?1 ORDER BY epoch")?;
+    let mut rows = statement.query([now.as_micros()])?;
+    let mut nodes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row::new("node", row);
+        let versions = decode_versions(row.text("versions")?);
+        nodes.push(Node {
+            epoch: NodeEpoch(row.text("epoch")?.into()),
+            roles: row.get("roles")?,
+            versions: versions.map_err(|error| row.corrupt("versions", &error))?,
+        });
+    }
+    Ok(nodes)
 }
 
 /// What had not shown any sign of life waits again. Its deadline was that of its setup, which says nothing about the
 /// queue; the caller's own limit is kept.
-fn requeue(db: &Connection, owner: &str, now: Timestamp, max_runs: u32) -> Outcome<u64> {
+fn requeue(db: &Connection, owner: &str, how: &TakeOver) -> Outcome<u64> {
     let sql = "UPDATE live SET owner = NULL, lease_no = lease_no + 1,
                  deadline = COALESCE((SELECT MIN(cancel_at, ?3) FROM prediction WHERE id = prediction_id), ?3),
                  deadline_kind = CASE WHEN (SELECT cancel_at FROM prediction WHERE id = prediction_id) <= ?3
                    THEN 'cancel_after' ELSE 'queue' END
                WHERE owner = ?1 AND revision = 0 AND run <= ?2";
-    let queue = (now + Limits::default().queue).as_micros();
-    Ok(db.prepare_cached(sql)?.execute(params![owner, max_runs, queue])? as u64)
+    let values = params![owner, how.max_runs, how.queue_deadline.as_micros()];
+    Ok(db.prepare_cached(sql)?.execute(values)? as u64)
 }
 
 /// Claims the others for `node`, so that only it ends them.

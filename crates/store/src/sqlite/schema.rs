@@ -23,8 +23,10 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_initial.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_initial.sql") },
+    Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_nodes.sql") },
+];
 
 /// Brings the database to the newest of `steps`. One that has a version already is first copied into the data directory's
 /// folder of backups; `unix_seconds` is part of the copy's name.

@@ -43,6 +43,10 @@ impl Clock for ShiftedClock {
         Timestamp::from_micros(self.0.base + flowed + self.0.shift.load(Ordering::SeqCst))
     }
 
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(0))
+    }
+
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
         let clock = self.clone();
         Box::pin(async move {

@@ -48,12 +48,8 @@ impl Exchange<'_> {
     async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Sender), Failure> {
         loop {
             let (mut sender, kept) = self.connection().await?;
-            let now = self.sink.clock.now();
-            self.trace.enter(Phase::Answer, now);
-            // After a pause of the whole process the timer may not have fired yet, and the lane may be another node's.
-            if now >= self.deadline.at {
-                return Err(Failure::Timeout(Phase::Answer));
-            }
+            self.trace.enter(Phase::Answer, self.sink.clock.now());
+            self.in_time(Phase::Answer)?;
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, sender)),
                 Err(mut failed) => match failed.take_message() {
@@ -64,6 +60,12 @@ impl Exchange<'_> {
         }
     }
 
+    /// After a pause of the whole process the timer may not have fired yet, and the lane may be another node's: nothing is
+    /// begun any more then.
+    fn in_time(&self, phase: Phase) -> Result<(), Failure> {
+        if self.sink.clock.monotonic() < self.deadline.at { Ok(()) } else { Err(Failure::Timeout(phase)) }
+    }
+
     async fn connection(&self) -> Result<(Sender, bool), Failure> {
         match self.sink.pool.take(&self.target.origin, self.sink.clock.now()) {
             Some(sender) => Ok((sender, true)),
@@ -72,6 +74,7 @@ impl Exchange<'_> {
     }
 
     async fn connect(&self) -> Result<Sender, Failure> {
+        self.in_time(Phase::Connect)?;
         let stream = self.sink.connector.connect(&self.target.origin, self.trace).await?;
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream)).await?;
@@ -125,11 +128,11 @@ impl Exchange<'_> {
             return sink.pool.put(&self.target.origin, sender, sink.clock.now());
         }
         let (pool, origin, clock) = (sink.pool.clone(), self.target.origin.clone(), sink.clock.clone());
-        let (stop, deadline) = (sink.stop.clone(), self.deadline.at);
+        let (stop, left) = (sink.stop.clone(), self.deadline.at.saturating_sub(clock.monotonic()));
         sink.tasks.spawn(async move {
             tokio::select! {
                 ready = sender.ready() => if ready.is_ok() { pool.put(&origin, sender, clock.now()) },
-                () = clock.sleep_until(deadline) => {}
+                () = clock.sleep(left) => {}
                 () = stop.cancelled() => {}
             }
         });

@@ -34,6 +34,10 @@ impl Clock for TestClock {
         START + self.made.elapsed() + *self.shift.borrow()
     }
 
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(0))
+    }
+
     fn sleep_until(&self, deadline: Timestamp) -> Sleep {
         let (clock, mut shift) = (self.clone(), self.shift.subscribe());
         Box::pin(async move {

@@ -49,6 +49,10 @@ impl DeliveryStore for Flaky {
         self.store.claim_lanes(node, claim).await
     }
 
+    async fn held_lanes(&self, node: &NodeEpoch) -> Result<Vec<(PredictionId, u64)>> {
+        self.store.held_lanes(node).await
+    }
+
     async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool> {
         self.check()?;
         self.store.begin_intermediate(begin).await

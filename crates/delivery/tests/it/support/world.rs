@@ -14,13 +14,14 @@ use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent
 use cogwire_core::webhook::signature::{self, Received, Secret};
 use cogwire_core::wire::Links;
 use cogwire_delivery::{
-    Delivery, DeliveryConfig, Guard, Hold, HttpConfig, HttpSink, Parts, Policy, SoleHolder, SystemResolver,
+    Delivery, DeliveryConfig, Guard, HttpConfig, HttpSink, Parts, Policy, SystemResolver,
 };
 use cogwire_store::delivery::{Attempt, Delivery as Message, DeliveryState};
 use cogwire_store::handoff::{self, Handoff};
+use cogwire_store::node::{Node, TakeOver};
 use cogwire_store::prediction::{Commit, CommitOutcome, Guard as CommitGuard, LaneEffect, NewPrediction};
 use cogwire_store::{
-    AccountStore, DeliveryStore, NodeEpoch, NodeStore, PredictionStore, SqliteOptions, SqliteStore,
+    AccountStore, DeliveryStore, NodeEpoch, NodeLease, NodeStore, PredictionStore, SqliteOptions, SqliteStore,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,7 +58,7 @@ impl World {
     /// Everything, with delivery running.
     pub(crate) async fn start() -> Self {
         let mut world = Self::at_rest().await;
-        world.run(DeliveryConfig::default(), Arc::new(SoleHolder)).await;
+        world.run(DeliveryConfig::default(), Arc::new(NodeLease::endless())).await;
         world
     }
 
@@ -83,20 +84,22 @@ impl World {
     }
 
     /// Begins a new epoch of the node, takes over what earlier ones held, and delivers.
-    pub(crate) async fn run(&mut self, config: DeliveryConfig, hold: Arc<dyn Hold>) {
+    pub(crate) async fn run(&mut self, config: DeliveryConfig, lease: Arc<NodeLease>) {
         self.node = NodeEpoch(format!("node {}", self.entropy.bits()).into());
         let now = self.clock.now();
-        self.store.register_node(&self.node, now, now + LEASE).await.expect("writable");
-        self.store.take_over(&self.node, now, 3, 100).await.expect("writable");
-        let (handoff, inbox) = handoff::channel(1024);
+        let node = Node { epoch: self.node.clone(), roles: "deliver".to_owned(), versions: Vec::new() };
+        self.store.register_node(&node, now + LEASE).await.expect("writable");
+        let how = TakeOver { now, max_runs: 3, queue_deadline: now + LEASE, limit: 100 };
+        self.store.take_over(&self.node, how).await.expect("writable");
+        let (handoff, inbox) = handoff::channel(1024, lease.clone());
         let (soft, hard, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-        let delivery = Delivery::new(config, self.parts(hold));
+        let delivery = Delivery::new(config, self.parts(lease));
         tasks.spawn(delivery.run(inbox, soft.clone(), hard.clone()));
         tasks.close();
         self.running = Some(Running { handoff, soft, hard, tasks });
     }
 
-    fn parts(&self, hold: Arc<dyn Hold>) -> Parts {
+    fn parts(&self, lease: Arc<NodeLease>) -> Parts {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let guard = Guard::new(Policy { loopback_allowed: true, allow: Vec::new() });
         let sink = HttpSink::new(HttpConfig::default(), guard, Arc::new(SystemResolver), Arc::clone(&clock));
@@ -107,7 +110,7 @@ impl World {
             sink: Arc::new(sink),
             clock,
             entropy: Arc::new(Counter::default()),
-            hold,
+            lease,
             links: self.links.clone(),
             node: self.node.clone(),
         }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use cogwire_core::id::{DeliveryId, PredictionId};
-use cogwire_core::prediction::{Deadline, DeadlineKind, Event, Loss, OutputContent, Prediction};
+use cogwire_core::prediction::{Deadline, DeadlineKind, Event, Limits, Loss, OutputContent, Prediction};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::pacing::Next;
@@ -13,6 +13,7 @@ use super::history::{Author, Sent, Step};
 use crate::NodeEpoch;
 use crate::contract::fixture::{World, at, commit_of, finished, new, node, request_with_webhook, version};
 use crate::delivery::{BeginIntermediate, ClaimedLane, LaneClaim, LaneOutcome};
+use crate::node::TakeOver;
 use crate::prediction::{Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction};
 
 /// Room for the ids and times of one case.
@@ -220,11 +221,14 @@ impl<'a> Case<'a> {
     /// The node is gone with everything that it had in memory.
     async fn restart(&mut self) -> Checked {
         self.clock += 1;
+        self.world.store.retire_node(&self.node).await.map_err(|error| error.to_string())?;
         self.node = node(&format!("node-{}-{}", self.number, self.clock));
         self.handed.clear();
         let now = self.now();
         self.world.register(&self.node, now).await;
-        let taken = self.world.store.take_over(&self.node, now, MAX_RUNS, 1000).await;
+        let how =
+            TakeOver { now, max_runs: MAX_RUNS, queue_deadline: now + Limits::default().queue, limit: 1000 };
+        let taken = self.world.store.take_over(&self.node, how).await;
         let taken = taken.map_err(|error| error.to_string())?;
         let (silent, lost): (Vec<usize>, Vec<usize>) =
             (0..self.entries.len()).filter(|index| self.entries[*index].holder.is_some()).partition(

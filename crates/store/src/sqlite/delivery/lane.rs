@@ -173,6 +173,18 @@ impl LaneRow {
     }
 }
 
+/// The lanes that this node holds, with their fences.
+pub(super) fn held_by(db: &Connection, node: &NodeEpoch) -> Outcome<Vec<(PredictionId, u64)>> {
+    let mut statement = db.prepare_cached("SELECT prediction_id, lease_no FROM lane WHERE owner = ?1")?;
+    let mut rows = statement.query([&node.0])?;
+    let mut held = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row::new("lane", row);
+        held.push((row.parse("prediction_id")?, row.count("lease_no")?));
+    }
+    Ok(held)
+}
+
 fn decode_lane(row: &Row<'_>) -> Outcome<Lane> {
     Ok(Lane {
         want_start: row.get("want_start")?,

@@ -59,6 +59,11 @@ impl DeliveryStore for SqliteStore {
         self.write(Class::Critical, move |batch| finish::release_lanes(batch.db, &node, &lanes)).await
     }
 
+    async fn held_lanes(&self, node: &NodeEpoch) -> Result<Vec<(PredictionId, u64)>> {
+        let node = node.clone();
+        self.read(move |db| lane::held_by(db, &node)).await
+    }
+
     async fn deliveries(&self, prediction: PredictionId) -> Result<Vec<Delivery>> {
         self.read(move |db| read::deliveries(db, prediction)).await
     }

@@ -1,16 +1,21 @@
 //! Schema versions: what is applied, what is refused, and what is kept.
 
+use cogwire_core::time::Timestamp;
 use rusqlite::Connection;
 
 use super::{dir, open, options};
-use crate::Error;
 use crate::sqlite::connection;
 use crate::sqlite::schema::{self, MIGRATIONS, Migration};
 use crate::sqlite::{FILE_NAME, SqliteStore};
+use crate::{Error, NodeStore};
 
-const SECOND: Migration = Migration { version: 2, sql: "CREATE TABLE added (id INTEGER PRIMARY KEY) STRICT" };
+/// The schema that this program knows, and one step beyond.
+const NOW: i64 = MIGRATIONS.len() as i64;
+const NEXT: i64 = NOW + 1;
+const ADDED: Migration =
+    Migration { version: NEXT, sql: "CREATE TABLE added (id INTEGER PRIMARY KEY) STRICT" };
 const BROKEN: Migration =
-    Migration { version: 2, sql: "CREATE TABLE added (id INTEGER PRIMARY KEY); SELECT nonsense" };
+    Migration { version: NEXT, sql: "CREATE TABLE added (id INTEGER PRIMARY KEY); SELECT nonsense" };
 
 fn with(step: Migration) -> Vec<Migration> {
     [MIGRATIONS, &[step]].concat()
@@ -32,35 +37,49 @@ fn backups(dir: &std::path::Path) -> Vec<String> {
 async fn an_upgrade_leaves_a_backup_of_the_version_before() {
     let (dir, mut db) = made_by_this_version().await;
     assert!(backups(dir.path()).is_empty(), "a new database needs none");
-    schema::migrate(&mut db, dir.path(), &with(SECOND), 1_700_000_000).expect("the upgrade works");
-    assert_eq!(schema::version(&db).expect("it has a version"), 2);
-    assert_eq!(backups(dir.path()), ["cogwire-v1-1700000000.db"]);
-    let copy = dir.path().join("backups/cogwire-v1-1700000000.db");
+    schema::migrate(&mut db, dir.path(), &with(ADDED), 1_700_000_000).expect("the upgrade works");
+    assert_eq!(schema::version(&db).expect("it has a version"), NEXT);
+    assert_eq!(backups(dir.path()), [format!("cogwire-v{NOW}-1700000000.db")]);
+    let copy = dir.path().join(format!("backups/cogwire-v{NOW}-1700000000.db"));
     let copy = Connection::open(copy).expect("the copy is a database");
-    assert_eq!(schema::version(&copy).expect("it has a version"), 1);
-    schema::migrate(&mut db, dir.path(), &with(SECOND), 1_800_000_000).expect("nothing is left to do");
+    assert_eq!(schema::version(&copy).expect("it has a version"), NOW);
+    schema::migrate(&mut db, dir.path(), &with(ADDED), 1_800_000_000).expect("nothing is left to do");
     assert_eq!(backups(dir.path()).len(), 1);
+}
+
+/// What the first release wrote is there after the upgrade.
+#[tokio::test]
+async fn the_first_schema_is_upgraded_with_what_it_holds() {
+    let dir = dir();
+    let mut db = connection::open_writer(&dir.path().join(FILE_NAME)).expect("the file is a database");
+    schema::migrate(&mut db, dir.path(), &MIGRATIONS[..1], 1).expect("the first schema is made");
+    db.execute("INSERT INTO node (epoch, lease_until) VALUES ('one', 7)", []).expect("a row of that time");
+    drop(db);
+    let store = open(dir.path());
+    let nodes = store.live_nodes(Timestamp::from_micros(7)).await.expect("the row decodes");
+    assert_eq!((nodes.len(), nodes[0].versions.len()), (1, 0));
+    store.close().await;
 }
 
 #[tokio::test]
 async fn an_upgrade_that_fails_changes_nothing() {
     let (dir, mut db) = made_by_this_version().await;
     schema::migrate(&mut db, dir.path(), &with(BROKEN), 1).expect_err("the statement is nonsense");
-    assert_eq!(schema::version(&db).expect("it has a version"), 1);
+    assert_eq!(schema::version(&db).expect("it has a version"), NOW);
     assert!(!db.table_exists(None, "added").expect("the schema is read"));
 }
 
 #[tokio::test]
 async fn a_newer_database_is_refused_and_not_touched() {
     let (dir, mut db) = made_by_this_version().await;
-    schema::migrate(&mut db, dir.path(), &with(SECOND), 1).expect("the upgrade works");
+    schema::migrate(&mut db, dir.path(), &with(ADDED), 1).expect("the upgrade works");
     drop(db);
     let bytes = || std::fs::read(dir.path().join(FILE_NAME)).expect("the file is there");
     let before = bytes();
     for opened in [SqliteStore::open(dir.path(), options()), SqliteStore::open_shared(dir.path(), options())]
     {
         let refused = opened.err();
-        assert!(matches!(refused, Some(Error::NewerSchema { found: 2, known: 1 })), "{refused:?}");
+        assert!(matches!(refused, Some(Error::NewerSchema { found: NEXT, known: NOW })), "{refused:?}");
     }
     assert!(bytes() == before, "the file is as it was");
 }
@@ -77,9 +96,9 @@ async fn a_step_that_has_changed_is_noticed() {
 async fn a_command_does_not_upgrade() {
     let (_dir, db) = made_by_this_version().await;
     schema::require_current(&db, MIGRATIONS).expect("it is current");
-    let refused = schema::require_current(&db, &with(SECOND)).map_err(Error::from);
+    let refused = schema::require_current(&db, &with(ADDED)).map_err(Error::from);
     let Err(Error::Backend(text)) = refused else { panic!("it is too old") };
-    assert!(text.contains("version is 1 and 2 is needed"), "{text}");
+    assert!(text.contains(&format!("version is {NOW} and {NEXT} is needed")), "{text}");
 }
 
 #[test]
