@@ -3,15 +3,23 @@
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Nothing of the use case has happened; each variant says whether trying again can help.
+/// Why a use case did not happen. Nothing of it has, whatever the variant, but for [`Error::Uncertain`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The queue of writes is full. Try again shortly.
-    #[error("the database is busy: its queue of writes is full")]
+    /// Too much waits for the database already. Try again shortly.
+    #[error("the database is busy: more waits for it than it may")]
     Busy,
-    /// The disk is full, or a read or write failed. Work goes on once space is free.
-    #[error("the database cannot write: {0}; free space on its disk or check its permissions")]
+    /// The database is away, or it cannot read or write. Work goes on once it can; the text says what to do.
+    #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The answer was lost on its way. Look whether it happened before trying again.
+    #[error(
+        "the connection to the database was lost before it answered; the change may or may not have been made: {0}"
+    )]
+    Uncertain(String),
+    /// The store cannot be opened as it is set up. A whole sentence, which names the setting and says what to do.
+    #[error("{0}")]
+    Setup(String),
     /// A stored row is not what it should be. It names the place; trying again does not help.
     #[error("the row {row} of table {table} does not decode: column {column}: {reason}")]
     Corrupt {
@@ -48,6 +56,6 @@ pub enum Error {
 impl Error {
     /// Whether trying again later can help.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy | Self::Unavailable(_) | Self::Closed)
+        matches!(self, Self::Busy | Self::Unavailable(_) | Self::Uncertain(_) | Self::Closed)
     }
 }

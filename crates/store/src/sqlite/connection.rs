@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::failure::Outcome;
+use super::failure::{Outcome, with_advice};
 use crate::error::Error;
 
 /// The oldest SQLite that is safe here: older ones can corrupt a write-ahead log that a checkpoint resets while another
@@ -101,5 +101,5 @@ pub(super) fn restrict_access(_path: &Path) -> Outcome<()> {
 
 /// The error for a file or folder that cannot be used.
 pub(super) fn unavailable(path: &Path, error: &std::io::Error) -> super::failure::Failure {
-    Error::Unavailable(format!("{}: {error}", path.display())).into()
+    Error::Unavailable(with_advice(&format_args!("{}: {error}", path.display()))).into()
 }

@@ -68,11 +68,17 @@ impl From<Error> for Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        let is_temporary = failure.is_of_storage() || failure.is_locked();
+        let (is_of_storage, is_locked) = (failure.is_of_storage(), failure.is_locked());
         match failure {
             Failure::Store(error) => error,
-            Failure::Sqlite(error) if is_temporary => Self::Unavailable(error.to_string()),
+            Failure::Sqlite(error) if is_of_storage => Self::Unavailable(with_advice(&error)),
+            Failure::Sqlite(error) if is_locked => Self::Unavailable(error.to_string()),
             Failure::Sqlite(error) => Self::Backend(error.to_string()),
         }
     }
+}
+
+/// A failure of storage, and what to do.
+pub(super) fn with_advice(failure: &dyn std::fmt::Display) -> String {
+    format!("{failure}; free space on its disk or check its permissions")
 }
