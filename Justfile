@@ -9,7 +9,7 @@ test *PARTS:
 
 # The tests of one crate: just crate engine
 crate NAME *FILTER:
-    cargo nextest run -p cogwire-{{ NAME }} {{ FILTER }}
+    ./scripts/postgres run --fast cargo nextest run -p cogwire-{{ NAME }} {{ FILTER }}
 
 # Formatting and lints.
 lint:
@@ -19,6 +19,10 @@ lint:
 # A server with the scripted models that the client tests use.
 serve *ARGS:
     cargo run -- serve --scripts clients/scripts.toml {{ ARGS }}
+
+# A command beside a PostgreSQL server of its own: just postgres cargo test -p cogwire-store
+postgres *COMMAND:
+    ./scripts/postgres run --fast {{ COMMAND }}
 
 # The tour: a server, a receiver and predictions, on your screen.
 demo:
