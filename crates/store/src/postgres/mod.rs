@@ -25,9 +25,11 @@ mod catalog;
 mod connection;
 mod database;
 mod failure;
+mod node;
 mod row;
 mod schema;
 mod setup;
+mod signal;
 mod tls;
 mod url;
 
@@ -35,6 +37,7 @@ use std::time::Duration;
 
 use self::connection::Connector;
 use self::database::{Class, Database, Db, Repeat};
+use self::signal::Signals;
 use crate::error::Result;
 use crate::sqlite::CommitObserver;
 
@@ -85,6 +88,7 @@ impl PostgresOptions {
 /// The store in a database. Its last use should be [`PostgresStore::close`].
 pub struct PostgresStore {
     database: Database,
+    signals: Signals,
 }
 
 impl PostgresStore {
@@ -108,6 +112,7 @@ impl PostgresStore {
     }
 
     fn start(connector: Connector, options: &PostgresOptions) -> Self {
-        Self { database: Database::new(connector, options) }
+        let database = Database::new(connector, options);
+        Self { signals: Signals::start(&database), database }
     }
 }

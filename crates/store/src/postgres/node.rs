@@ -77,49 +77,39 @@ const FREE_LANES: &str = "
 #[async_trait]
 impl NodeStore for PostgresStore {
     async fn register_node(&self, node: &Node, lease_until: Timestamp) -> Result<()> {
-        let work = async |db: &Db<'_>| register(db, node, lease_until).await;
-        self.database.work(Class::Work, Repeat::Safe, work).await
+        self.database.work(Class::Work, Repeat::Safe, |db| register(db, node, lease_until)).await
     }
 
     async fn renew_node(&self, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp) -> Result<Renewal> {
-        let work = async |db: &Db<'_>| renew(db, node, now, lease_until).await;
-        self.database.write(Class::Work, Repeat::Safe, work).await
+        self.database.write(Class::Work, Repeat::Safe, |db| renew(db, node, now, lease_until)).await
     }
 
     async fn retire_node(&self, node: &NodeEpoch) -> Result<()> {
-        let sql = "DELETE FROM node WHERE epoch = $1";
-        let work = async |db: &Db<'_>| db.execute(sql, &[&&*node.0]).await.map(drop);
-        self.database.write(Class::Work, Repeat::Safe, work).await
+        self.database.write(Class::Work, Repeat::Safe, |db| retire(db, node)).await
     }
 
     async fn take_over(&self, node: &NodeEpoch, how: TakeOver) -> Result<TakenOver> {
-        let work = async |db: &Db<'_>| take_over(db, node, &how).await;
-        self.database.work(Class::Work, Repeat::Safe, work).await
+        self.database.work(Class::Work, Repeat::Safe, |db| take_over(db, node, how)).await
     }
 
     async fn held_runs(&self, node: &NodeEpoch) -> Result<Vec<HeldRun>> {
-        self.database.read(Class::Work, async |db: &Db<'_>| held_runs(db, node).await).await
+        self.database.read(Class::Work, |db| held_runs(db, node)).await
     }
 
     async fn live_nodes(&self, now: Timestamp) -> Result<Vec<Node>> {
-        self.database.read(Class::Api, async |db: &Db<'_>| live_nodes(db, now).await).await
+        self.database.read(Class::Api, |db| live_nodes(db, now)).await
     }
 
     async fn server_time(&self) -> Result<Option<Timestamp>> {
-        let work = async |db: &Db<'_>| {
-            let row =
-                db.query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", &[]).await?;
-            Ok(Some(Timestamp::from_micros(row.try_get(0)?)))
-        };
-        self.database.read(Class::Work, work).await
+        self.database.read(Class::Work, server_time).await.map(Some)
     }
 
     async fn check(&self) -> Result<()> {
-        self.database.read(Class::Api, async |db: &Db<'_>| check(db).await).await
+        self.database.read(Class::Api, check).await
     }
 }
 
-async fn register(db: &Db<'_>, node: &Node, lease_until: Timestamp) -> Outcome<()> {
+async fn register(db: Db, node: &Node, lease_until: Timestamp) -> Outcome<()> {
     db.query_one(MEMBERSHIP, &[]).await?;
     let sql = "INSERT INTO node (epoch, lease_until, roles, versions) VALUES ($1, $2, $3, $4)
                ON CONFLICT (epoch) DO UPDATE SET lease_until = excluded.lease_until, roles = excluded.roles,
@@ -129,12 +119,7 @@ async fn register(db: &Db<'_>, node: &Node, lease_until: Timestamp) -> Outcome<(
     Ok(())
 }
 
-async fn renew(
-    db: &Db<'_>,
-    node: &NodeEpoch,
-    now: Timestamp,
-    lease_until: Timestamp,
-) -> Outcome<Renewal> {
+async fn renew(db: Db, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp) -> Outcome<Renewal> {
     let sql = "WITH renewed AS (
                  UPDATE node SET lease_until = GREATEST(lease_until, $3) WHERE epoch = $1 RETURNING 1)
                SELECT EXISTS (SELECT 1 FROM renewed),
@@ -147,7 +132,12 @@ async fn renew(
     Ok(Renewal::Renewed { peers: u32::try_from(peers).unwrap_or(u32::MAX) })
 }
 
-async fn take_over(db: &Db<'_>, node: &NodeEpoch, how: &TakeOver) -> Outcome<TakenOver> {
+async fn retire(db: Db, node: &NodeEpoch) -> Outcome<()> {
+    db.execute("DELETE FROM node WHERE epoch = $1", &[&&*node.0]).await?;
+    Ok(())
+}
+
+async fn take_over(db: Db, node: &NodeEpoch, how: TakeOver) -> Outcome<TakenOver> {
     db.query_one(MEMBERSHIP, &[]).await?;
     // No node gives itself up.
     let sql = "DELETE FROM node WHERE lease_until < $2 AND epoch <> $1";
@@ -160,13 +150,13 @@ async fn take_over(db: &Db<'_>, node: &NodeEpoch, how: &TakeOver) -> Outcome<Tak
         taken.requeued += db.execute(REQUEUE, &values).await?;
         taken.lanes += Row::new("lane", &db.query_one(FREE_LANES, &[&owner]).await?).count("lanes")?;
         let room = i64::from(how.limit) - taken.lost.len() as i64;
-        taken.lost.extend(seize_lost(db, owner, node, room, how.max_runs).await?);
+        taken.lost.extend(seize_lost(&db, owner, node, room, how.max_runs).await?);
     }
     Ok(taken)
 }
 
 async fn seize_lost(
-    db: &Db<'_>,
+    db: &Db,
     owner: &str,
     node: &NodeEpoch,
     limit: i64,
@@ -181,7 +171,7 @@ async fn seize_lost(
     lost.collect()
 }
 
-async fn held_runs(db: &Db<'_>, node: &NodeEpoch) -> Outcome<Vec<HeldRun>> {
+async fn held_runs(db: Db, node: &NodeEpoch) -> Outcome<Vec<HeldRun>> {
     let sql = "SELECT prediction_id, lease_no, revision FROM live WHERE owner = $1";
     let rows = db.query(sql, &[&&*node.0]).await?;
     let held = rows.iter().map(|row| {
@@ -192,7 +182,12 @@ async fn held_runs(db: &Db<'_>, node: &NodeEpoch) -> Outcome<Vec<HeldRun>> {
     held.collect()
 }
 
-async fn live_nodes(db: &Db<'_>, now: Timestamp) -> Outcome<Vec<Node>> {
+async fn server_time(db: Db) -> Outcome<Timestamp> {
+    let row = db.query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", &[]).await?;
+    Ok(Timestamp::from_micros(row.try_get(0)?))
+}
+
+async fn live_nodes(db: Db, now: Timestamp) -> Outcome<Vec<Node>> {
     let sql = "SELECT epoch, roles, versions FROM node WHERE lease_until >= $1 ORDER BY epoch";
     let rows = db.query(sql, &[&now.as_micros()]).await?;
     let nodes = rows.iter().map(|row| {
@@ -208,10 +203,11 @@ async fn live_nodes(db: &Db<'_>, now: Timestamp) -> Outcome<Vec<Node>> {
 }
 
 /// Whether this server takes writes. Nothing is written for it: a flush for each probe would be one too many.
-async fn check(db: &Db<'_>) -> Outcome<()> {
+async fn check(db: Db) -> Outcome<()> {
     let sql = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
     if db.query_one(sql, &[]).await?.try_get(0)? {
-        let text = "PostgreSQL takes no writes here; connect to the primary, or wait until this server is one";
+        let text =
+            "PostgreSQL takes no writes here; connect to the primary, or wait until this server is one";
         return Err(Error::Unavailable(text.to_owned()).into());
     }
     Ok(())
