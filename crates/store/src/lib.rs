@@ -16,6 +16,7 @@ pub mod delivery;
 mod error;
 pub mod failpoint;
 pub mod handoff;
+mod lane;
 pub mod lease;
 pub mod node;
 pub mod postgres;

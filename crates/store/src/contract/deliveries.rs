@@ -131,7 +131,9 @@ pub async fn a_fenced_attempt_is_recorded(home: Arc<dyn Home>) {
     let (delivery, attempts) = read(&world, message).await;
     assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Pending, 2));
     assert_eq!(attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
-    let outcome = world.finish(finished(&world, &new, message, 1, Verdict::Delivered), at(30)).await;
+    let mut by_new = finished(&world, &new, message, 1, Verdict::Delivered);
+    by_new.attempt.started_at = at(25);
+    let outcome = world.finish(by_new, at(30)).await;
     assert!(matches!(outcome, LaneOutcome::Idle), "{outcome:?}");
     assert_eq!(read(&world, message).await.1.len(), 3);
 }

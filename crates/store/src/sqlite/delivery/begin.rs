@@ -1,65 +1,50 @@
 //! An intermediate message becomes a row just before it is sent.
 
-use cogwire_core::webhook::event::{EventSet, WebhookEvent};
 use rusqlite::{Connection, params};
 
-use super::finish::leave;
-use super::lane::LaneRow;
-use crate::delivery::{BeginIntermediate, DeliveryState};
+use super::lane;
+use crate::delivery::BeginIntermediate;
+use crate::lane::{Begun, LaneRow, NewMessage, begin};
 use crate::sqlite::failure::Outcome;
-use crate::sqlite::row::int;
+use crate::sqlite::row::{int, micros};
 
-pub(super) fn begin_intermediate(db: &Connection, begin: &BeginIntermediate) -> Outcome<bool> {
-    let Some(mut row) = LaneRow::held(db, begin.prediction, &begin.node, begin.lease_no)? else {
-        return Ok(false);
-    };
-    if !is_wanted(&row, begin) {
-        leave(db, &mut row, begin.now)?;
-        return Ok(false);
+pub(super) fn begin_intermediate(db: &Connection, wanted: &BeginIntermediate) -> Outcome<bool> {
+    let Some(mut row) = lane::find(db, wanted.prediction)? else { return Ok(false) };
+    match begin(&mut row, wanted) {
+        Begun::Taken(message) => {
+            lane::update(db, &row)?;
+            insert_message(db, &row, &message)?;
+            Ok(true)
+        }
+        Begun::Already => Ok(true),
+        Begun::Unwanted(write) => {
+            lane::write(db, &row, write)?;
+            Ok(false)
+        }
+        Begun::Fenced => Ok(false),
     }
-    take(&mut row, begin);
-    row.update(db)?;
-    insert(db, &row, begin)?;
-    Ok(true)
 }
 
-/// While the holder rendered its message, the prediction may have ended: the final message then has taken the place of
-/// waiting progress, and its number.
-fn is_wanted(row: &LaneRow, begin: &BeginIntermediate) -> bool {
-    let wanted = match begin.event {
-        WebhookEvent::Start => row.lane.want_start,
-        WebhookEvent::Output | WebhookEvent::Logs => !row.lane.want_progress.is_empty(),
-        WebhookEvent::Completed => false,
-    };
-    wanted && row.lane.next_seq == begin.seq
-}
-
-fn take(row: &mut LaneRow, begin: &BeginIntermediate) {
-    let unseen = if row.progress_revision > begin.revision { row.lane.want_progress } else { EventSet::NONE };
-    row.in_flight = Some(row.lane.begin_intermediate(begin.event, begin.now));
-    if begin.event != WebhookEvent::Start {
-        row.lane.want_progress = unseen;
-    }
-    row.schedule(begin.now);
-}
-
-fn insert(db: &Connection, row: &LaneRow, begin: &BeginIntermediate) -> Outcome<()> {
-    let sql =
-        "INSERT INTO delivery (prediction_id, seq, account, event, url, origin, state, body_sha256, size,
-                 superseded, attempts, lease_no, created_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11)";
+/// Writes a message for the first time.
+pub(super) fn insert_message(db: &Connection, row: &LaneRow, message: &NewMessage) -> Outcome<()> {
+    let sql = "INSERT INTO delivery (prediction_id, seq, account, event, url, origin, state, body, body_sha256, size,
+                 superseded, attempts, next_attempt_at, lease_no, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, ?14)";
     db.prepare_cached(sql)?.execute(params![
         row.prediction.as_str(),
-        begin.seq,
+        message.seq,
         row.account.0,
-        begin.event.as_str(),
+        message.event.as_str(),
         row.url,
         row.origin,
-        DeliveryState::Sending.as_str(),
-        begin.body_sha256,
-        int(begin.size),
-        int(row.lease_no),
-        begin.now.as_micros(),
+        message.state.as_str(),
+        message.body.as_deref(),
+        message.body_sha256,
+        int(message.size),
+        message.superseded,
+        micros(message.next_attempt_at),
+        int(message.lease_no),
+        message.created_at.as_micros(),
     ])?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use cogwire_core::id::PredictionId;
 use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::lane::LaneRow;
+use super::lane;
 use crate::delivery::{ClaimedLane, LaneClaim};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
@@ -143,10 +143,10 @@ fn take_one(
     now: Timestamp,
 ) -> Outcome<Option<ClaimedLane>> {
     let free =
-        LaneRow::find(db, id)?.filter(|row| row.owner.is_none() && row.due_at.is_some_and(|due| due <= now));
+        lane::find(db, id)?.filter(|row| row.owner.is_none() && row.due_at.is_some_and(|due| due <= now));
     let Some(mut row) = free else { return Ok(None) };
     row.hold(node);
     let sql = "UPDATE lane SET owner = ?2, lease_no = lease_no + 1 WHERE prediction_id = ?1";
     db.prepare_cached(sql)?.execute(params![id.as_str(), node.0])?;
-    Ok(Some(row.claimed(row.final_body(db)?)))
+    Ok(Some(row.claimed(lane::final_body(db, &row)?)))
 }

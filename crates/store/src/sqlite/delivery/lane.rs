@@ -1,176 +1,118 @@
-//! A row of `lane`: reading and writing it. What to send next is for [`Lane`] to say.
+//! Rows of `lane`: reading and writing them.
 
 use bytes::Bytes;
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::AccountId;
-use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::EventSet;
 use cogwire_core::webhook::pacing::{FinalMessage, Lane};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::delivery::ClaimedLane;
-use crate::error::Error;
+use crate::lane::{LaneRow, Write};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{Row, int, micros};
 
-/// A lane with where it leads and who holds it.
-pub(super) struct LaneRow {
-    pub(super) prediction: PredictionId,
-    pub(super) account: AccountId,
-    pub(super) url: String,
-    pub(super) origin: String,
-    /// When it is due, for the index; it is kept up to date while the lane is held, too.
-    pub(super) due_at: Option<Timestamp>,
-    pub(super) owner: Option<NodeEpoch>,
-    pub(super) lease_no: u64,
-    pub(super) in_flight: Option<u32>,
-    /// The revision of the latest progress that was wanted.
-    pub(super) progress_revision: u64,
-    pub(super) lane: Lane,
+/// The stored lane of a prediction.
+pub(super) fn find(db: &Connection, id: PredictionId) -> Outcome<Option<LaneRow>> {
+    let mut statement = db.prepare_cached("SELECT * FROM lane WHERE prediction_id = ?1")?;
+    let found = statement.query_row([id.as_str()], |row| Ok(decode(&Row::new("lane", row)))).optional()?;
+    found.transpose()
 }
 
-impl LaneRow {
-    /// The stored lane of a prediction.
-    pub(super) fn find(db: &Connection, id: PredictionId) -> Outcome<Option<Self>> {
-        let mut statement = db.prepare_cached("SELECT * FROM lane WHERE prediction_id = ?1")?;
-        let found =
-            statement.query_row([id.as_str()], |row| Ok(Self::decode(&Row::new("lane", row)))).optional()?;
-        found.transpose()
-    }
+fn decode(row: &Row<'_>) -> Outcome<LaneRow> {
+    Ok(LaneRow {
+        prediction: row.parse("prediction_id")?,
+        account: AccountId(row.text("account")?.into()),
+        url: row.get("url")?,
+        origin: row.get("origin")?,
+        due_at: row.optional_time("due_at")?,
+        owner: row.get::<Option<String>>("owner")?.map(|owner| NodeEpoch(owner.into())),
+        lease_no: row.count("lease_no")?,
+        in_flight: row.get("in_flight_seq")?,
+        progress_revision: row.count("progress_revision")?,
+        lane: decode_lane(row)?,
+    })
+}
 
-    /// The stored lane, if this node holds it under this fence.
-    pub(super) fn held(
-        db: &Connection,
-        id: PredictionId,
-        node: &NodeEpoch,
-        lease_no: u64,
-    ) -> Outcome<Option<Self>> {
-        let found = Self::find(db, id)?;
-        Ok(found.filter(|row| row.owner.as_ref() == Some(node) && row.lease_no == lease_no))
+/// The bytes of the final message, when the lane owes one.
+pub(super) fn final_body(db: &Connection, row: &LaneRow) -> Outcome<Option<Bytes>> {
+    let Some(seq) = row.final_seq() else { return Ok(None) };
+    let mut statement =
+        db.prepare_cached("SELECT body FROM delivery WHERE prediction_id = ?1 AND seq = ?2")?;
+    let values = params![row.prediction.as_str(), seq];
+    let body: Option<Option<Vec<u8>>> = statement.query_row(values, |row| row.get(0)).optional()?;
+    match body.flatten() {
+        Some(body) => Ok(Some(body.into())),
+        None => Err(row.missing_body().into()),
     }
+}
 
-    fn decode(row: &Row<'_>) -> Outcome<Self> {
-        Ok(Self {
-            prediction: row.parse("prediction_id")?,
-            account: AccountId(row.text("account")?.into()),
-            url: row.get("url")?,
-            origin: row.get("origin")?,
-            due_at: row.optional_time("due_at")?,
-            owner: row.get::<Option<String>>("owner")?.map(|owner| NodeEpoch(owner.into())),
-            lease_no: row.count("lease_no")?,
-            in_flight: row.get("in_flight_seq")?,
-            progress_revision: row.count("progress_revision")?,
-            lane: decode_lane(row)?,
-        })
+/// Does to the row what was decided.
+pub(super) fn write(db: &Connection, row: &LaneRow, write: Write) -> Outcome<()> {
+    match write {
+        Write::Insert => insert(db, row),
+        Write::Update => update(db, row),
+        Write::Delete => delete(db, row.prediction),
+        Write::Nothing => Ok(()),
     }
+}
 
-    /// Makes the lane this node's.
-    pub(super) fn hold(&mut self, node: &NodeEpoch) {
-        self.owner = Some(node.clone());
-        self.lease_no += 1;
-    }
+fn insert(db: &Connection, row: &LaneRow) -> Outcome<()> {
+    let sql = "INSERT INTO lane (prediction_id, due_at, owner, lease_no, in_flight_seq, want_start, want_progress,
+                 progress_revision, final_seq, final_attempts, final_tries, final_first_attempt_at, final_due_at,
+                 final_manual, next_seq, last_progress_at, superseded, open, account, url, origin)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+                 ?19, ?20, ?21)";
+    let mut statement = db.prepare_cached(sql)?;
+    bind(row, &mut statement)?;
+    statement.raw_bind_parameter(19, &*row.account.0)?;
+    statement.raw_bind_parameter(20, row.url.as_str())?;
+    statement.raw_bind_parameter(21, row.origin.as_str())?;
+    statement.raw_execute()?;
+    Ok(())
+}
 
-    /// Makes the lane nobody's.
-    pub(super) fn free(&mut self) {
-        self.owner = None;
-        self.lease_no += 1;
-        self.in_flight = None;
-    }
+/// Writes a lane that is stored already.
+pub(super) fn update(db: &Connection, row: &LaneRow) -> Outcome<()> {
+    let sql = "UPDATE lane SET due_at = ?2, owner = ?3, lease_no = ?4, in_flight_seq = ?5, want_start = ?6,
+                 want_progress = ?7, progress_revision = ?8, final_seq = ?9, final_attempts = ?10, final_tries = ?11,
+                 final_first_attempt_at = ?12, final_due_at = ?13, final_manual = ?14, next_seq = ?15,
+                 last_progress_at = ?16, superseded = ?17, open = ?18
+               WHERE prediction_id = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    bind(row, &mut statement)?;
+    statement.raw_execute()?;
+    Ok(())
+}
 
-    /// Brings `due_at` up to date at `now`. What may go out at once is due since now, or since when it was due before: lanes
-    /// that wait longer go first.
-    pub(super) fn schedule(&mut self, now: Timestamp) {
-        let earlier = self.due_at.filter(|earlier| *earlier < now);
-        self.due_at = self.lane.due_at().map(|due| if due < now { earlier.unwrap_or(now) } else { due });
-    }
+/// Binds what both statements have in common: the first 18 values.
+fn bind(row: &LaneRow, statement: &mut CachedStatement<'_>) -> Outcome<()> {
+    let lane = &row.lane;
+    let last = lane.last.as_ref();
+    statement.raw_bind_parameter(1, row.prediction.as_str())?;
+    statement.raw_bind_parameter(2, micros(row.due_at))?;
+    statement.raw_bind_parameter(3, row.owner.as_ref().map(|node| &*node.0))?;
+    statement.raw_bind_parameter(4, int(row.lease_no))?;
+    statement.raw_bind_parameter(5, row.in_flight)?;
+    statement.raw_bind_parameter(6, lane.want_start)?;
+    statement.raw_bind_parameter(7, lane.want_progress.bits())?;
+    statement.raw_bind_parameter(8, int(row.progress_revision))?;
+    statement.raw_bind_parameter(9, last.map(|last| last.seq))?;
+    statement.raw_bind_parameter(10, last.map_or(0, |last| last.attempts))?;
+    statement.raw_bind_parameter(11, last.map_or(0, |last| last.tries))?;
+    statement.raw_bind_parameter(12, micros(last.and_then(|last| last.first_attempt_at)))?;
+    statement.raw_bind_parameter(13, last.map(|last| last.due_at.as_micros()))?;
+    statement.raw_bind_parameter(14, last.is_some_and(|last| last.manual))?;
+    statement.raw_bind_parameter(15, lane.next_seq)?;
+    statement.raw_bind_parameter(16, micros(lane.last_progress_at))?;
+    statement.raw_bind_parameter(17, lane.superseded)?;
+    statement.raw_bind_parameter(18, lane.open)?;
+    Ok(())
+}
 
-    /// The lane for whoever holds it.
-    pub(super) fn claimed(&self, final_body: Option<Bytes>) -> ClaimedLane {
-        ClaimedLane {
-            prediction: self.prediction,
-            account: self.account.clone(),
-            url: self.url.clone(),
-            origin: self.origin.clone(),
-            lease_no: self.lease_no,
-            lane: self.lane.clone(),
-            final_body,
-        }
-    }
-
-    /// The bytes of the final message, when the lane owes one.
-    pub(super) fn final_body(&self, db: &Connection) -> Outcome<Option<Bytes>> {
-        let Some(last) = &self.lane.last else { return Ok(None) };
-        let mut statement =
-            db.prepare_cached("SELECT body FROM delivery WHERE prediction_id = ?1 AND seq = ?2")?;
-        let values = params![self.prediction.as_str(), last.seq];
-        let body: Option<Option<Vec<u8>>> = statement.query_row(values, |row| row.get(0)).optional()?;
-        match body.flatten() {
-            Some(body) => Ok(Some(body.into())),
-            None => Err(missing_body(self.prediction, last.seq).into()),
-        }
-    }
-
-    /// Writes a lane that is not stored yet.
-    pub(super) fn insert(&self, db: &Connection) -> Outcome<()> {
-        let sql = "INSERT INTO lane (prediction_id, due_at, owner, lease_no, in_flight_seq, want_start, want_progress,
-                     progress_revision, final_seq, final_attempts, final_tries, final_first_attempt_at, final_due_at,
-                     final_manual, next_seq, last_progress_at, superseded, open, account, url, origin)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                     ?19, ?20, ?21)";
-        let mut statement = db.prepare_cached(sql)?;
-        self.bind(&mut statement)?;
-        statement.raw_bind_parameter(19, &*self.account.0)?;
-        statement.raw_bind_parameter(20, self.url.as_str())?;
-        statement.raw_bind_parameter(21, self.origin.as_str())?;
-        statement.raw_execute()?;
-        Ok(())
-    }
-
-    /// Writes a lane that is stored already.
-    pub(super) fn update(&self, db: &Connection) -> Outcome<()> {
-        let sql = "UPDATE lane SET due_at = ?2, owner = ?3, lease_no = ?4, in_flight_seq = ?5, want_start = ?6,
-                     want_progress = ?7, progress_revision = ?8, final_seq = ?9, final_attempts = ?10, final_tries = ?11,
-                     final_first_attempt_at = ?12, final_due_at = ?13, final_manual = ?14, next_seq = ?15,
-                     last_progress_at = ?16, superseded = ?17, open = ?18
-                   WHERE prediction_id = ?1";
-        let mut statement = db.prepare_cached(sql)?;
-        self.bind(&mut statement)?;
-        statement.raw_execute()?;
-        Ok(())
-    }
-
-    /// Binds what both statements have in common: the first 18 values.
-    fn bind(&self, statement: &mut CachedStatement<'_>) -> Outcome<()> {
-        let lane = &self.lane;
-        let last = lane.last.as_ref();
-        statement.raw_bind_parameter(1, self.prediction.as_str())?;
-        statement.raw_bind_parameter(2, micros(self.due_at))?;
-        statement.raw_bind_parameter(3, self.owner.as_ref().map(|node| &*node.0))?;
-        statement.raw_bind_parameter(4, int(self.lease_no))?;
-        statement.raw_bind_parameter(5, self.in_flight)?;
-        statement.raw_bind_parameter(6, lane.want_start)?;
-        statement.raw_bind_parameter(7, lane.want_progress.bits())?;
-        statement.raw_bind_parameter(8, int(self.progress_revision))?;
-        statement.raw_bind_parameter(9, last.map(|last| last.seq))?;
-        statement.raw_bind_parameter(10, last.map_or(0, |last| last.attempts))?;
-        statement.raw_bind_parameter(11, last.map_or(0, |last| last.tries))?;
-        statement.raw_bind_parameter(12, micros(last.and_then(|last| last.first_attempt_at)))?;
-        statement.raw_bind_parameter(13, last.map(|last| last.due_at.as_micros()))?;
-        statement.raw_bind_parameter(14, last.is_some_and(|last| last.manual))?;
-        statement.raw_bind_parameter(15, lane.next_seq)?;
-        statement.raw_bind_parameter(16, micros(lane.last_progress_at))?;
-        statement.raw_bind_parameter(17, lane.superseded)?;
-        statement.raw_bind_parameter(18, lane.open)?;
-        Ok(())
-    }
-
-    /// Forgets the lane.
-    pub(super) fn delete(&self, db: &Connection) -> Outcome<()> {
-        db.prepare_cached("DELETE FROM lane WHERE prediction_id = ?1")?
-            .execute([self.prediction.as_str()])?;
-        Ok(())
-    }
+fn delete(db: &Connection, id: PredictionId) -> Outcome<()> {
+    db.prepare_cached("DELETE FROM lane WHERE prediction_id = ?1")?.execute([id.as_str()])?;
+    Ok(())
 }
 
 /// The lanes that this node holds, with their fences.
@@ -207,9 +149,4 @@ fn decode_final(row: &Row<'_>) -> Outcome<Option<FinalMessage>> {
         due_at: row.time("final_due_at")?,
         manual: row.get("final_manual")?,
     }))
-}
-
-fn missing_body(prediction: PredictionId, seq: u32) -> Error {
-    let reason = format!("the lane owes message {seq}, and its bytes are not there");
-    Error::Corrupt { table: "delivery", column: "body", row: prediction.to_string(), reason }
 }

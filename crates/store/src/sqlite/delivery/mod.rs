@@ -13,7 +13,6 @@ use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 
-use self::lane::LaneRow;
 use super::SqliteStore;
 use super::writer::Class;
 use crate::delivery::{
@@ -78,7 +77,7 @@ impl DeliveryStore for SqliteStore {
     }
 
     async fn lane(&self, prediction: PredictionId) -> Result<Option<Lane>> {
-        self.read(move |db| Ok(LaneRow::find(db, prediction)?.map(|row| row.lane))).await
+        self.read(move |db| Ok(lane::find(db, prediction)?.map(|row| row.lane))).await
     }
 
     async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome> {

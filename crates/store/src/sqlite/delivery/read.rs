@@ -78,7 +78,8 @@ fn decode(row: &Row<'_>) -> Outcome<Delivery> {
     })
 }
 
-fn attempts(db: &Connection, id: DeliveryId) -> Outcome<Vec<Attempt>> {
+/// The recorded attempts of a message, in the order of their numbers.
+pub(super) fn attempts(db: &Connection, id: DeliveryId) -> Outcome<Vec<Attempt>> {
     let sql =
         "SELECT prediction_id, number, started_at, duration_us, status, class, detail, manual FROM attempt
                WHERE prediction_id = ?1 AND seq = ?2 ORDER BY number";

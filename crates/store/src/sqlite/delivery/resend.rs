@@ -5,11 +5,11 @@ use std::time::Duration;
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
-use cogwire_core::webhook::pacing::Lane;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::lane::LaneRow;
+use super::lane;
 use crate::delivery::{DeliveryState, ResendOutcome};
+use crate::lane::{SentMessage, owe_again};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::Row;
 
@@ -24,82 +24,39 @@ pub(in crate::sqlite) const OLD: &str = "SELECT prediction_id, seq FROM delivery
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 pub(super) fn resend(db: &Connection, id: DeliveryId, now: Timestamp) -> Outcome<ResendOutcome> {
-    let Some(message) = Message::find(db, id)? else { return Ok(ResendOutcome::NotFound) };
-    if !message.has_body {
-        return Ok(ResendOutcome::NotStored);
+    let Some(message) = find(db, id)? else { return Ok(ResendOutcome::NotFound) };
+    if let Some(refusal) = message.refusal() {
+        return Ok(refusal);
     }
-    if matches!(message.state, DeliveryState::Pending | DeliveryState::Sending) {
-        return Ok(ResendOutcome::AlreadyPending);
-    }
-    owe_again(db, message, now)?;
+    let (row, write) = owe_again(message, lane::find(db, id.prediction)?, now);
+    lane::write(db, &row, write)?;
     let sql = "UPDATE delivery SET state = ?3, next_attempt_at = ?4 WHERE prediction_id = ?1 AND seq = ?2";
     let state = DeliveryState::Pending.as_str();
     db.prepare_cached(sql)?.execute(params![id.prediction.as_str(), id.seq, state, now.as_micros()])?;
     Ok(ResendOutcome::Queued)
 }
 
-struct Message {
-    id: DeliveryId,
-    account: AccountId,
-    url: String,
-    origin: String,
-    state: DeliveryState,
-    has_body: bool,
-    attempts: u32,
-    lease_no: u64,
+fn find(db: &Connection, id: DeliveryId) -> Outcome<Option<SentMessage>> {
+    let sql =
+        "SELECT prediction_id, account, url, origin, state, body IS NOT NULL AS has_body, attempts, lease_no
+               FROM delivery WHERE prediction_id = ?1 AND seq = ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let values = params![id.prediction.as_str(), id.seq];
+    let found = statement.query_row(values, |row| Ok(decode(id, &Row::new("delivery", row)))).optional()?;
+    found.transpose()
 }
 
-impl Message {
-    fn find(db: &Connection, id: DeliveryId) -> Outcome<Option<Self>> {
-        let sql = "SELECT prediction_id, account, url, origin, state, body IS NOT NULL AS has_body, attempts, lease_no
-                   FROM delivery WHERE prediction_id = ?1 AND seq = ?2";
-        let mut statement = db.prepare_cached(sql)?;
-        let values = params![id.prediction.as_str(), id.seq];
-        let found =
-            statement.query_row(values, |row| Ok(Self::decode(id, &Row::new("delivery", row)))).optional()?;
-        found.transpose()
-    }
-
-    fn decode(id: DeliveryId, row: &Row<'_>) -> Outcome<Self> {
-        Ok(Self {
-            id,
-            account: AccountId(row.text("account")?.into()),
-            url: row.get("url")?,
-            origin: row.get("origin")?,
-            state: row.parse("state")?,
-            has_body: row.get("has_body")?,
-            attempts: row.get("attempts")?,
-            lease_no: row.count("lease_no")?,
-        })
-    }
-
-    fn into_lane(self) -> LaneRow {
-        LaneRow {
-            prediction: self.id.prediction,
-            account: self.account,
-            url: self.url,
-            origin: self.origin,
-            due_at: None,
-            owner: None,
-            lease_no: self.lease_no,
-            in_flight: None,
-            progress_revision: 0,
-            lane: Lane { next_seq: self.id.seq + 1, open: false, ..Lane::default() },
-        }
-    }
-}
-
-/// A final message that was sent or given up has no lane any more: its lane is made anew, and its fence goes on from where
-/// it was, so that whoever sent it before does not hold it.
-fn owe_again(db: &Connection, message: Message, now: Timestamp) -> Outcome<()> {
-    let stored = LaneRow::find(db, message.id.prediction)?;
-    let is_stored = stored.is_some();
-    let (seq, attempts) = (message.id.seq, message.attempts);
-    let mut row = stored.unwrap_or_else(|| message.into_lane());
-    row.lane.resend(seq, attempts, now);
-    row.free();
-    row.schedule(now);
-    if is_stored { row.update(db) } else { row.insert(db) }
+fn decode(id: DeliveryId, row: &Row<'_>) -> Outcome<SentMessage> {
+    Ok(SentMessage {
+        id,
+        account: AccountId(row.text("account")?.into()),
+        url: row.get("url")?,
+        origin: row.get("origin")?,
+        state: row.parse("state")?,
+        has_body: row.get("has_body")?,
+        attempts: row.get("attempts")?,
+        lease_no: row.count("lease_no")?,
+    })
 }
 
 pub(super) fn sweep(db: &Connection, cutoff: Timestamp, limit: u32) -> Outcome<u64> {

@@ -1,14 +1,13 @@
 //! Committing a transition: a compare-and-set on the live row, and everything that hangs on it in the same transaction.
 
-use bytes::Bytes;
 use cogwire_core::json::Json;
 use cogwire_core::prediction::{Content, Transition};
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::create::deadline_columns;
+use crate::lane::FinalBody;
 use crate::prediction::{Commit, CommitOutcome, Guard};
-use crate::sqlite::delivery::owe::{self, FinalBody};
+use crate::sqlite::delivery::owe;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{int, micros};
 
@@ -41,10 +40,7 @@ impl Change {
                 events: chunk.encode(),
             }),
             result: transition.result().map(EncodedResult::of),
-            final_body: transition.wants().completed.as_ref().map(|completed| {
-                let bytes = Bytes::copy_from_slice(completed.body.as_bytes());
-                FinalBody { sha256: Sha256::digest(&bytes).into(), bytes }
-            }),
+            final_body: FinalBody::of(transition),
             commit,
         }
     }
