@@ -4,6 +4,7 @@
 //! then falls on both. A round in which a webhook is missing, comes twice or is not signed is an error, not a figure.
 
 mod clock;
+mod database;
 mod histogram;
 mod load;
 mod measure;

@@ -1,5 +1,7 @@
 //! The measurements, in alternating rounds.
 
+mod shared;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use crate::server::Server;
 use crate::sink::{Arrival, RAW, Sink};
 use crate::statistics::{Spread, median};
 
+pub(crate) use shared::SharedFigures;
+
 /// `replicate/hello-world`, which is built in and answers at once.
 const VERSION: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
 
@@ -24,6 +28,9 @@ pub(crate) const RAW_BYTES: usize = 1500;
 
 /// Pads the input, so that a webhook has about [`RAW_BYTES`].
 const TEXT_BYTES: usize = 300;
+
+/// The path of the sink that keeps what comes.
+const WEBHOOK: &str = "/webhook";
 
 /// How many predictions the younger server of the comparison has stored.
 pub(crate) const FEW: usize = 1_000;
@@ -52,6 +59,8 @@ pub(crate) struct Figures {
     pub(crate) idle_megabytes: f64,
     /// Speed with many predictions stored over speed with few; with how many that is.
     pub(crate) history: Option<(usize, f64)>,
+    /// Servers that share a database.
+    pub(crate) shared: Option<SharedFigures>,
 }
 
 /// What the rounds have in common.
@@ -101,6 +110,7 @@ pub(crate) async fn all(plan: &Plan, binary: &Path) -> anyhow::Result<Figures> {
         start_milliseconds: median(starts),
         idle_megabytes: median(memories),
         history: bench.history(binary).await?,
+        shared: if plan.postgres { Some(shared::measure(&bench, binary).await?) } else { None },
     })
 }
 
@@ -133,10 +143,20 @@ impl Bench<'_> {
         secret: &Secret,
         predictions: usize,
     ) -> anyhow::Result<Saturation> {
+        self.saturate_to(WEBHOOK, server, secret, predictions).await
+    }
+
+    async fn saturate_to(
+        &self,
+        path: &'static str,
+        server: &Server,
+        secret: &Secret,
+        predictions: usize,
+    ) -> anyhow::Result<Saturation> {
         self.sink.clear();
         let cpu = server.cpu_seconds()?;
         let watch = Stopwatch::start();
-        at_full_speed(self.plan.clients, predictions, self.create(server, true)).await?;
+        at_full_speed(self.plan.clients, predictions, self.create(server, Some(path))).await?;
         self.sink.wait_for(predictions).await?;
         let took = watch.elapsed().as_secs_f64();
         let cpu = server.cpu_seconds()? - cpu;
@@ -153,7 +173,7 @@ impl Bench<'_> {
     /// One client that waits for each 201 before it asks again.
     async fn create_alone(&self, server: &Server, secret: &Secret) -> anyhow::Result<Spread> {
         self.sink.clear();
-        let create = self.create(server, true);
+        let create = self.create(server, Some(WEBHOOK));
         let mut times = Vec::with_capacity(self.plan.creates);
         for _ in 0..self.plan.creates {
             let watch = Stopwatch::start();
@@ -169,7 +189,7 @@ impl Bench<'_> {
         let Plan { rate, seconds, .. } = *self.plan;
         self.sink.clear();
         let before = server.commits(&self.load).await?;
-        at_a_rate(rate, seconds, self.create(server, true)).await?;
+        at_a_rate(rate, seconds, self.create(server, Some(WEBHOOK))).await?;
         self.sink.wait_for((rate * seconds) as usize).await?;
         let commit = server.commits(&self.load).await?.since(&before);
         let delays: anyhow::Result<Vec<_>> = self.sink.take(secret)?.iter().map(delay).collect();
@@ -197,21 +217,26 @@ impl Bench<'_> {
 
     async fn seeded(&self, binary: &Path, stored: usize) -> anyhow::Result<Server> {
         let server = Server::start(binary, &self.load).await?;
-        let took = at_full_speed(self.plan.clients, stored, self.create(&server, false)).await?;
-        say(&format!("stored {stored} predictions in {:.1} s", took.as_secs_f64()));
+        self.seed(&server, stored).await?;
         Ok(server)
     }
 
-    /// What creates one prediction.
+    async fn seed(&self, server: &Server, stored: usize) -> anyhow::Result<()> {
+        let took = at_full_speed(self.plan.clients, stored, self.create(server, None)).await?;
+        say(&format!("stored {stored} predictions in {:.1} s", took.as_secs_f64()));
+        Ok(())
+    }
+
+    /// What creates one prediction, whose webhook goes to this path of the sink.
     fn create(
         &self,
         server: &Server,
-        with_webhook: bool,
+        webhook: Option<&str>,
     ) -> impl Fn() -> BoxedRequest + Clone + Send + 'static + use<> {
         let (load, url) = (self.load.clone(), server.url("/v1/predictions"));
         let mut body = serde_json::json!({"version": VERSION, "input": {"text": "x".repeat(TEXT_BYTES)}});
-        if with_webhook {
-            body["webhook"] = self.sink.url("/webhook").into();
+        if let Some(path) = webhook {
+            body["webhook"] = self.sink.url(path).into();
             body["webhook_events_filter"] = serde_json::json!(["completed"]);
         }
         let body = Bytes::from(body.to_string());

@@ -43,6 +43,10 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "STORED", num_args = 0..=1, default_missing_value = "1000000")]
     pub(crate) million: Option<usize>,
 
+    /// Also measures servers that share a PostgreSQL database, beside one on SQLite
+    #[arg(long)]
+    pub(crate) postgres: bool,
+
     /// One short round of everything, to see that it works
     #[arg(long)]
     pub(crate) quick: bool,

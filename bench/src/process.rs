@@ -15,6 +15,26 @@ pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(ticks / TICKS_PER_SECOND)
 }
 
+/// The CPU time of a process, of its children, and of those children that it has outlived.
+pub(crate) fn family_cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    let mut ticks = own_and_waited_ticks(pid)?;
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+        .context("the kernel does not tell the children of a process")?;
+    for child in children.split_whitespace() {
+        // One that has ended in between is counted by its parent.
+        ticks += child.parse().ok().and_then(|child| own_and_waited_ticks(child).ok()).unwrap_or_default();
+    }
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
+fn own_and_waited_ticks(pid: u32) -> anyhow::Result<f64> {
+    let stat =
+        fs::read_to_string(format!("/proc/{pid}/stat")).context("the process has no /proc/PID/stat")?;
+    fields_of_time(&stat)
+        .map(|fields| fields.iter().sum())
+        .context("/proc/PID/stat does not look as expected")
+}
+
 /// The memory that a process has in RAM, in MB.
 pub(crate) fn resident_megabytes(pid: u32) -> anyhow::Result<f64> {
     let status =
@@ -32,13 +52,17 @@ pub(crate) fn machine() -> String {
     format!("{cores} cores of {}", model.map_or("an unknown processor", |(_, name)| name))
 }
 
-/// Fields 14 and 15, user and system time. The name in field 2 may hold spaces and brackets, so counting starts after it.
+/// User and system time of the process itself.
 fn cpu_ticks(stat: &str) -> Option<f64> {
+    fields_of_time(stat).map(|fields| fields[0] + fields[1])
+}
+
+/// Fields 14 to 17: user and system time of the process, then of the children that it has waited for. The name in field 2
+/// may hold spaces and brackets, so counting starts after it.
+fn fields_of_time(stat: &str) -> Option<[f64; 4]> {
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    let times: Vec<f64> = fields.split(' ').skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+    times.try_into().ok()
 }
 
 #[cfg(test)]
@@ -49,6 +73,7 @@ mod tests {
     fn times_are_found_behind_any_name() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 100 0 0 0 7 5 0 0 20 0 1 0 100 0 0";
         assert_eq!(cpu_ticks(stat), Some(12.0));
+        assert_eq!(fields_of_time(&stat.replace(" 7 5 0 0 ", " 7 5 3 1 ")), Some([7.0, 5.0, 3.0, 1.0]));
         assert_eq!(cpu_ticks("nonsense"), None);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::measure::{FEW, Figures, RAW_BYTES};
+use crate::measure::{FEW, Figures, RAW_BYTES, SharedFigures};
 use crate::plan::Plan;
 use crate::process;
+use crate::sink::SLOWNESS;
 use crate::statistics::Spread;
 
 /// Prints all figures as a Markdown table.
@@ -55,6 +56,36 @@ fn rows(plan: &Plan, figures: &Figures) -> Vec<(String, String)> {
     if let Some((stored, ratio)) = figures.history {
         rows.push((
             format!("Speed with {stored} stored predictions over speed with {FEW}"),
+            format!("{ratio:.2}"),
+        ));
+    }
+    rows.extend(figures.shared.iter().flat_map(|shared| shared_rows(plan, shared)));
+    rows
+}
+
+fn shared_rows(plan: &Plan, figures: &SharedFigures) -> Vec<(String, String)> {
+    let (server, database) = figures.cpu_per_thousand;
+    let mut rows = vec![
+        (
+            format!("The same on PostgreSQL, one server, {} clients", plan.clients),
+            format!("{:.0}/s, {:.2} of SQLite beside it", figures.durable, figures.share),
+        ),
+        (
+            "CPU time for 1000 of them: the server's, and PostgreSQL's".to_owned(),
+            format!("{server:.2} s, {database:.2} s"),
+        ),
+        (
+            "The same with three servers, one for each role, where everything is claimed".to_owned(),
+            format!("{:.0}/s", figures.apart),
+        ),
+        (
+            format!("Two senders over one, to a receiver that takes {} ms", SLOWNESS.as_millis()),
+            format!("{:.2}", figures.senders),
+        ),
+    ];
+    if let Some((stored, ratio)) = figures.history {
+        rows.push((
+            format!("Three servers: speed with {stored} stored predictions over speed with {FEW}"),
             format!("{ratio:.2}"),
         ));
     }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::clock::Stopwatch;
+use crate::database::Database;
 use crate::histogram::Histogram;
 use crate::load::Load;
 use crate::process;
@@ -21,6 +22,15 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where a server listens, or what it said instead.
 type Bound = Result<String, String>;
+
+/// How a server is started.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options<'a> {
+    /// Where its data is; without one, in a directory of its own.
+    pub(crate) database: Option<&'a Database>,
+    /// Further arguments of `cogwire serve`.
+    pub(crate) arguments: &'a [&'a str],
+}
 
 /// A running server. Dropping it kills it, and removes its data.
 pub(crate) struct Server {
@@ -36,9 +46,14 @@ struct Process(Child);
 impl Server {
     /// Starts a server on an empty data directory, and waits until it is ready.
     pub(crate) async fn start(binary: &Path, load: &Load) -> anyhow::Result<Self> {
+        Self::with(binary, load, Options::default()).await
+    }
+
+    /// Starts a server, and waits until it is ready.
+    pub(crate) async fn with(binary: &Path, load: &Load, options: Options<'_>) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("data-").tempdir_in(scratch()?)?;
         let watch = Stopwatch::start();
-        let mut process = Process(spawn(binary, data.path())?);
+        let mut process = Process(spawn(binary, data.path(), options)?);
         let log = process.0.stderr.take().context("stderr is not a pipe")?;
         let (tell, told) = oneshot::channel();
         std::thread::spawn(move || read_log(log, tell));
@@ -98,18 +113,21 @@ impl Drop for Process {
 }
 
 /// Data goes to the disk of the build folder: what `/tmp` is kept on differs too much between machines.
-fn scratch() -> anyhow::Result<PathBuf> {
+pub(crate) fn scratch() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("this program does not know where it is")?;
     let folder = own.with_file_name("bench-data");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder)
 }
 
-fn spawn(binary: &Path, data: &Path) -> anyhow::Result<Child> {
+fn spawn(binary: &Path, data: &Path, options: Options<'_>) -> anyhow::Result<Child> {
     let variables = std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("COGWIRE_"));
-    Command::new(binary)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data)
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(options.arguments);
+    if let Some(database) = options.database {
+        command.args(["--database-url", database.url()]);
+    }
+    command
         .env_clear()
         .envs(variables)
         .env("COGWIRE_API_TOKEN", TOKEN)

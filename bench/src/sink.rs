@@ -30,6 +30,12 @@ const TOLERANCE: i64 = 300;
 /// The path whose requests are answered and forgotten.
 pub(crate) const RAW: &str = "/raw";
 
+/// The path whose requests are answered after [`SLOWNESS`].
+pub(crate) const SLOW: &str = "/slow";
+
+/// How long the slow path takes.
+pub(crate) const SLOWNESS: Duration = Duration::from_millis(20);
+
 /// A running sink. It stops when it is dropped.
 pub(crate) struct Sink {
     url: String,
@@ -158,6 +164,9 @@ async fn answer(
     shared: Arc<Shared>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
+    if parts.uri.path() == SLOW {
+        tokio::time::sleep(SLOWNESS).await;
+    }
     if let Ok(body) = body.collect().await
         && parts.uri.path() != RAW
     {
