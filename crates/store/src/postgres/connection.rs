@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::PostgresOptions;
+use super::failure::{Failure, Outcome, text};
 use super::tls::Tls;
 use super::url;
 use crate::error::Result;
@@ -79,12 +80,19 @@ impl Connector {
         &self.config
     }
 
-    /// Opens a connection outside of every pool, which ends when the client is dropped. Notifications go to `listener`.
-    pub(super) async fn connect(
-        &self,
-        listener: Option<Listener>,
-    ) -> std::result::Result<Client, tokio_postgres::Error> {
-        Ok(self.open(listener).await?.0)
+    /// Opens a connection outside of every pool, which ends when the client is dropped. Notifications go to `listener`,
+    /// which is dropped when the connection ends.
+    pub(super) async fn connect(&self, listener: Option<Listener>) -> Outcome<Client> {
+        let time = self.timeout();
+        match tokio::time::timeout(time, self.open(listener)).await {
+            Ok(opened) => Ok(opened?.0),
+            Err(_) => Err(Failure::Silence(time)),
+        }
+    }
+
+    /// How long opening a connection may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(Duration::MAX)
     }
 
     /// Waits until all connections have ended whose clients are gone, and cuts the others after a while.
@@ -162,7 +170,7 @@ where
             }
             (Ok(_), _) => {}
             (Err(error), _) => {
-                tracing::debug!(error = %super::failure::text(&error), "a connection to PostgreSQL ended");
+                tracing::debug!(error = %text(&error), "a connection to PostgreSQL ended");
                 return;
             }
         }

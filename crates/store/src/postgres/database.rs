@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::PostgresOptions;
 use super::connection::Connector;
-use super::failure::{Failure, Outcome};
+use super::failure::{self, Failure, Outcome};
 use crate::error::{Error, Result};
 
 /// How often a use case is run again when other transactions are in its way.
@@ -30,7 +30,7 @@ const LOSSES: u32 = 3;
 /// The pause before a connection is tried again that could not be opened.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How much longer than a statement may take its answer is waited for.
+/// How much longer than a statement may take its answer is waited for, at most.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long the connections that are in use when the store is closed may go on.
@@ -95,7 +95,7 @@ impl Database {
             api: pool(&connector, api),
             connector,
             acquire: options.acquire_timeout,
-            patience: options.statement_timeout + SILENCE,
+            patience: options.statement_timeout + options.statement_timeout.min(SILENCE),
             trouble: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -405,19 +405,17 @@ where
 fn pool(connector: &Connector, size: usize) -> Pool {
     let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_connect(connector.config().clone(), connector.clone(), config);
-    let builder = Pool::builder(manager).max_size(size).runtime(Runtime::Tokio1).timeouts(Timeouts {
-        create: connector.config().get_connect_timeout().copied(),
-        ..Timeouts::default()
-    });
+    let builder = Pool::builder(manager)
+        .max_size(size)
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts { create: Some(connector.timeout()), ..Timeouts::default() });
     builder.build().expect("the timeouts have the runtime that they need")
 }
 
 fn no_connection(error: PoolError) -> Error {
     match error {
-        PoolError::Backend(error) => match Error::from(Failure::Postgres(error)) {
-            Error::Backend(text) | Error::Unavailable(text) => Error::Unavailable(text),
-            other => other,
-        },
-        other => Error::Unavailable(format!("PostgreSQL gives no connection: {other}")),
+        PoolError::Backend(error) => failure::no_connection(&error),
+        PoolError::Timeout(_) => Error::Unavailable("PostgreSQL does not answer".to_owned()),
+        other => Error::Unavailable(format!("no connection to PostgreSQL can be opened ({other})")),
     }
 }

@@ -117,11 +117,24 @@ fn ends_connection(code: &SqlState) -> bool {
     code.starts_with("08") || code.starts_with("57P") || code == "25P03"
 }
 
-/// All that the driver says, without what is not a sentence for people.
-pub(super) fn text(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), error.source()) {
-        (Some(said), _) => said.message().to_owned(),
-        (None, Some(source)) => format!("{error}: {source}"),
-        (None, None) => error.to_string(),
+/// Why a connection cannot be opened, after others could.
+pub(super) fn no_connection(error: &tokio_postgres::Error) -> Error {
+    match error.as_db_error().filter(|said| said.code() == &SqlState::TOO_MANY_CONNECTIONS) {
+        Some(said) => of_refusal(said),
+        None => Error::Unavailable(format!("no connection to PostgreSQL can be opened ({})", text(error))),
     }
+}
+
+/// What PostgreSQL says, or else what the driver does and why.
+pub(super) fn text(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return said.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
 }

@@ -14,10 +14,11 @@
 //! }
 //! ```
 //!
-//! All four run again after a deadlock or a serialization failure, and when the connection is lost before anything can have
-//! happened, so it is called again and must do the same each time. What [`Repeat`] says decides what follows when the connection is lost
-//! while the database may have committed. Statements are prepared once for each connection; texts of statements are
-//! therefore few. Hot use cases are gathered by a [`Batcher`](batch::Batcher), which gives many of them to one statement.
+//! All four call their function again after a deadlock or a serialization failure, and when the connection is lost before
+//! anything can have happened, so it must do the same each time. What [`Repeat`] says decides what follows when the
+//! connection is lost while the database may have committed. Statements are prepared once for each connection; texts of
+//! statements are therefore few. Hot use cases are gathered by a [`Batcher`](batch::Batcher), which gives many of them to
+//! one statement.
 
 mod account;
 mod batch;
@@ -30,6 +31,11 @@ mod row;
 mod schema;
 mod setup;
 mod signal;
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+pub mod testing;
+#[cfg(all(test, feature = "contract"))]
+mod tests;
 mod tls;
 mod url;
 

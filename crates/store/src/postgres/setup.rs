@@ -1,7 +1,6 @@
 //! The first connection: what keeps a store from opening, in one sentence that names the setting and says what to do.
 
 use std::io;
-use std::time::Duration;
 
 use tokio_postgres::config::Host;
 use tokio_postgres::error::{DbError, SqlState};
@@ -17,28 +16,22 @@ const OLDEST: i32 = 130_000;
 /// Opens a connection, and sees whether the database is one to work with.
 pub(super) async fn connect(connector: &Connector) -> Result<Client> {
     let config = connector.config();
-    let time = config.get_connect_timeout().copied().unwrap_or(Duration::MAX);
-    let Ok(opened) = tokio::time::timeout(time, connector.connect(None)).await else {
-        return Err(Error::Setup(format!(
-            "--database-url: {} did not answer within {time:?}: check host, port and firewall",
-            server(config)
-        )));
-    };
-    let client = opened.map_err(|error| explain(Failure::Postgres(error), config))?;
+    let client = connector.connect(None).await.map_err(|failure| explain(failure, config))?;
     check(&client).await.map_err(|failure| explain(failure, config))?;
     Ok(client)
 }
 
 /// Why the database cannot be opened.
 pub(super) fn explain(failure: Failure, config: &Config) -> Error {
-    let error = match failure {
+    let sentence = match failure {
         Failure::Store(error) => return error,
-        Failure::Silence(_) => return failure.into(),
-        Failure::Postgres(error) => error,
-    };
-    let sentence = match error.as_db_error() {
-        Some(said) => explain_refusal(said, config),
-        None => explain_connection(&error, config),
+        Failure::Silence(time) => {
+            format!("{} did not answer within {time:?}: check host, port and firewall", server(config))
+        }
+        Failure::Postgres(error) => match error.as_db_error() {
+            Some(said) => explain_refusal(said, config),
+            None => explain_connection(&error, config),
+        },
     };
     Error::Setup(format!("--database-url: {sentence}"))
 }
