@@ -6,7 +6,7 @@ use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::{Event, Prediction, Request};
 use cogwire_core::time::Timestamp;
 use cogwire_store::prediction::{Claimed, CreateOutcome, Idempotency, Lease, NewPrediction};
-use cogwire_store::{NodeEpoch, failpoint};
+use cogwire_store::{self as store, NodeEpoch, failpoint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::commit::Ending;
@@ -64,7 +64,8 @@ impl Engine {
         let new = self.0.new_prediction(&create, claim);
         let outcome = self.0.store.create(new).await;
         failpoint::reached("create.committed");
-        if !matches!(outcome, Ok(CreateOutcome::Created)) {
+        // A prediction that may have been created keeps its files.
+        if !matches!(outcome, Ok(CreateOutcome::Created) | Err(store::Error::Uncertain(_))) {
             self.0.drop_files(&files).await;
         }
         match outcome? {

@@ -65,6 +65,11 @@ impl From<store::Error> for Failure {
                 "The server is busy. Nothing was changed: the request may be sent again.",
                 error,
             ),
+            store::Error::Uncertain(_) => Self::passing(
+                "The server lost its database before it answered: the request may or may not have been carried out. \
+                 A create with an Idempotency-Key may be sent again and happens once.",
+                error,
+            ),
             error if error.is_temporary() => Self::passing(
                 "The server cannot reach its database, or cannot write to it. Nothing was changed: \
                  the request may be sent again.",
