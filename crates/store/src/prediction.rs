@@ -1,5 +1,7 @@
 //! Predictions: creating, claiming, changing, ending, reading and forgetting them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use cogwire_core::id::{FileId, PredictionId, VersionId};
 use cogwire_core::prediction::{
@@ -10,6 +12,12 @@ use cogwire_core::time::Timestamp;
 use crate::delivery::ClaimedLane;
 use crate::error::Result;
 use crate::node::NodeEpoch;
+
+/// Sorts after every id.
+const AFTER_ALL_IDS: &str = "~";
+
+/// The precision of the time in an id.
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A prediction to create.
 #[derive(Debug, Clone)]
@@ -153,6 +161,28 @@ pub enum Cursor {
     Before(PredictionId),
     /// Rows newer than this one; the nearest ones, still returned newest first.
     After(PredictionId),
+}
+
+impl ListPredictions {
+    /// The ids between which the page lies, both excluded. Ids begin with the time of creation, by the millisecond, so that
+    /// a range of times is a range of the primary key.
+    pub(crate) fn id_range(&self) -> (String, String) {
+        let first_at = |at| PredictionId::first_at(at).as_str().to_owned();
+        let mut above = self.created_after.map_or_else(String::new, |at| first_at(at - MILLISECOND));
+        let mut below =
+            self.created_before.map_or_else(|| AFTER_ALL_IDS.to_owned(), |at| first_at(at + MILLISECOND));
+        match self.cursor {
+            Some(Cursor::Before(id)) => below = below.min(id.as_str().to_owned()),
+            Some(Cursor::After(id)) => above = above.max(id.as_str().to_owned()),
+            None => {}
+        }
+        (above, below)
+    }
+
+    /// Whether the page is read from its oldest prediction on.
+    pub(crate) fn is_backwards(&self) -> bool {
+        matches!(self.cursor, Some(Cursor::After(_)))
+    }
 }
 
 /// The events of a stream from some number on.

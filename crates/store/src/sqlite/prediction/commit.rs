@@ -1,75 +1,18 @@
 //! Committing a transition: a compare-and-set on the live row, and everything that hangs on it in the same transaction.
 
 use cogwire_core::json::Json;
-use cogwire_core::prediction::{Content, Transition};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::create::deadline_columns;
-use crate::lane::FinalBody;
-use crate::prediction::{Commit, CommitOutcome, Guard};
+use crate::change::Change;
+use crate::prediction::CommitOutcome;
 use crate::sqlite::delivery::owe;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{int, micros};
 
-/// A commit with everything encoded, so that the writer thread only binds.
-pub(super) struct Change {
-    commit: Commit,
-    chunk: Option<EncodedChunk>,
-    result: Option<EncodedResult>,
-    final_body: Option<FinalBody>,
-}
-
-struct EncodedChunk {
-    first: i64,
-    end: i64,
-    events: String,
-}
-
-struct EncodedResult {
-    output: Option<Json>,
-    metrics: Json,
-}
-
-impl Change {
-    pub(super) fn encode(commit: Commit) -> Self {
-        let transition = &commit.transition;
-        Self {
-            chunk: transition.chunk().map(|chunk| EncodedChunk {
-                first: int(chunk.first),
-                end: int(chunk.end()),
-                events: chunk.encode(),
-            }),
-            result: transition.result().map(EncodedResult::of),
-            final_body: FinalBody::of(transition),
-            commit,
-        }
-    }
-
-    fn transition(&self) -> &Transition {
-        &self.commit.transition
-    }
-
-    fn id(&self) -> &str {
-        self.commit.request.id.as_str()
-    }
-
-    fn ends(&self) -> bool {
-        self.transition().next().status().is_terminal()
-    }
-
-    /// The holder and the fence that the live row must have; `None` for anybody.
-    fn holder(&self) -> (Option<&str>, Option<i64>) {
-        match &self.commit.guard {
-            Guard::Holder(lease) => (Some(&lease.node.0), Some(int(lease.lease_no))),
-            Guard::Anyone => (None, None),
-        }
-    }
-}
-
-impl EncodedResult {
-    fn of(content: &Content) -> Self {
-        Self { output: content.output.to_json(), metrics: content.metrics_json() }
-    }
+/// The holder and the fence that the live row must have; `None` for anybody.
+fn holder(change: &Change) -> (Option<&str>, Option<i64>) {
+    change.lease().map(|lease| (&*lease.node.0, int(lease.lease_no))).unzip()
 }
 
 pub(super) fn commit(db: &Connection, change: &Change) -> Outcome<CommitOutcome> {
@@ -83,17 +26,14 @@ pub(super) fn commit(db: &Connection, change: &Change) -> Outcome<CommitOutcome>
 
 /// Whoever deletes the live row decides how the prediction ends.
 fn end(db: &Connection, change: &Change) -> Outcome<bool> {
-    let (owner, lease_no) = change.holder();
+    let (owner, lease_no) = holder(change);
     let sql = "DELETE FROM live
                WHERE prediction_id = ?1 AND revision = ?2 AND (?3 IS NULL OR (owner = ?3 AND lease_no = ?4))
                RETURNING next_event";
     let values = params![change.id(), int(change.transition().expected_revision()), owner, lease_no];
     let next_event: Option<i64> = db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
     let Some(next_event) = next_event else { return Ok(false) };
-    // Whoever reads the prediction from now on finds its content in the result; only streams are read from chunks.
-    if change.commit.request.streams {
-        insert_chunk(db, change)?;
-    }
+    insert_chunk(db, change)?;
     write_result(db, change, next_event)?;
     Ok(true)
 }
@@ -115,17 +55,17 @@ fn write_result(db: &Connection, change: &Change, next_event: i64) -> Outcome<()
         transition.result().map(|content| content.logs.as_str()),
         result.map(|result| result.metrics.as_str()),
         int(transition.expected_revision() + 1),
-        change.chunk.as_ref().map_or(next_event, |chunk| chunk.end),
+        change.chunk.as_ref().map_or(next_event, |chunk| int(chunk.end)),
         micros(change.commit.expires_at),
     ])?;
     Ok(())
 }
 
 fn go_on(db: &Connection, change: &Change) -> Outcome<bool> {
-    let (owner, lease_no) = change.holder();
+    let (owner, lease_no) = holder(change);
     let sql = "UPDATE live SET revision = revision + 1, next_event = COALESCE(?5, next_event)
                WHERE prediction_id = ?1 AND revision = ?2 AND (?3 IS NULL OR (owner = ?3 AND lease_no = ?4))";
-    let end = change.chunk.as_ref().map(|chunk| chunk.end);
+    let end = change.chunk.as_ref().map(|chunk| int(chunk.end));
     let values = params![change.id(), int(change.transition().expected_revision()), owner, lease_no, end];
     if db.prepare_cached(sql)?.execute(values)? == 0 {
         return Ok(false);
@@ -137,9 +77,9 @@ fn go_on(db: &Connection, change: &Change) -> Outcome<bool> {
 }
 
 fn insert_chunk(db: &Connection, change: &Change) -> Outcome<()> {
-    if let Some(chunk) = &change.chunk {
+    if let Some(chunk) = change.stored_chunk() {
         let sql = "INSERT INTO chunk (prediction_id, first_event, events) VALUES (?1, ?2, ?3)";
-        db.prepare_cached(sql)?.execute(params![change.id(), chunk.first, chunk.events])?;
+        db.prepare_cached(sql)?.execute(params![change.id(), int(chunk.first), chunk.events])?;
     }
     Ok(())
 }
@@ -167,7 +107,7 @@ fn write_start(db: &Connection, change: &Change) -> Outcome<()> {
 
 /// Why the live row was not as expected.
 fn refusal(db: &Connection, change: &Change) -> Outcome<CommitOutcome> {
-    let (owner, lease_no) = change.holder();
+    let (owner, lease_no) = holder(change);
     let sql =
         "SELECT 1 FROM live WHERE prediction_id = ?1 AND (?2 IS NULL OR (owner = ?2 AND lease_no = ?3))";
     let held = db.prepare_cached(sql)?.exists(params![change.id(), owner, lease_no])?;

@@ -12,9 +12,9 @@ use cogwire_core::id::{FileId, PredictionId, VersionId};
 use cogwire_core::prediction::{Deadline, Prediction};
 use cogwire_core::time::Timestamp;
 
-use self::commit::Change;
 use super::SqliteStore;
 use super::writer::Class;
+use crate::change::Change;
 use crate::error::Result;
 use crate::node::NodeEpoch;
 use crate::prediction::{

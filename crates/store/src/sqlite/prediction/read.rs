@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::json::Json;
@@ -12,7 +11,7 @@ use cogwire_core::prediction::{
 use cogwire_core::webhook::event::{EventSet, Webhook};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::prediction::{Cursor, ListPredictions};
+use crate::prediction::ListPredictions;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::Row;
 
@@ -50,12 +49,6 @@ macro_rules! page {
 const NEWEST_FIRST: &str = page!("DESC");
 const OLDEST_FIRST: &str = page!("ASC");
 
-/// Sorts after every id.
-const AFTER_ALL_IDS: &str = "~";
-
-/// The precision of the time in an id.
-const MILLISECOND: Duration = Duration::from_millis(1);
-
 /// The prediction with all its content.
 pub(in crate::sqlite) fn load(db: &Connection, id: PredictionId) -> Outcome<Option<Prediction>> {
     let mut statement = db.prepare_cached(ONE)?;
@@ -70,7 +63,7 @@ pub(in crate::sqlite) fn load(db: &Connection, id: PredictionId) -> Outcome<Opti
 
 /// A page of predictions, newest first.
 pub(super) fn list(db: &Connection, query: &ListPredictions) -> Outcome<Vec<Prediction>> {
-    let backwards = matches!(query.cursor, Some(Cursor::After(_)));
+    let backwards = query.is_backwards();
     let mut page = read_page(db, query, if backwards { OLDEST_FIRST } else { NEWEST_FIRST })?;
     if backwards {
         page.reverse();
@@ -83,7 +76,7 @@ pub(super) fn list(db: &Connection, query: &ListPredictions) -> Outcome<Vec<Pred
 }
 
 fn read_page(db: &Connection, query: &ListPredictions, sql: &str) -> Outcome<Vec<Prediction>> {
-    let (above, below) = id_range(query);
+    let (above, below) = query.id_range();
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![
         above,
@@ -101,21 +94,6 @@ fn read_page(db: &Connection, query: &ListPredictions, sql: &str) -> Outcome<Vec
         page.push(prediction(&Row::new("prediction", row))?);
     }
     Ok(page)
-}
-
-/// The ids between which the page lies, both excluded. Ids begin with the time of creation, by the millisecond, so that a
-/// range of times is a range of the primary key.
-fn id_range(query: &ListPredictions) -> (String, String) {
-    let first_at = |at| PredictionId::first_at(at).as_str().to_owned();
-    let mut above = query.created_after.map_or_else(String::new, |at| first_at(at - MILLISECOND));
-    let mut below =
-        query.created_before.map_or_else(|| AFTER_ALL_IDS.to_owned(), |at| first_at(at + MILLISECOND));
-    match query.cursor {
-        Some(Cursor::Before(id)) => below = below.min(id.as_str().to_owned()),
-        Some(Cursor::After(id)) => above = above.max(id.as_str().to_owned()),
-        None => {}
-    }
-    (above, below)
 }
 
 /// Takes in what has been said so far; a prediction that has ended has it in its own row.
