@@ -90,13 +90,6 @@ impl LaneRow {
         self.lane.last.as_ref().map(|last| last.seq)
     }
 
-    /// The error for a lane that owes a final message of which nothing is stored.
-    pub(crate) fn missing_body(&self) -> Error {
-        let seq = self.lane.last.as_ref().map_or(0, |last| last.seq);
-        let reason = format!("the lane owes message {seq}, and its bytes are not there");
-        Error::Corrupt { table: "delivery", column: "body", row: self.prediction.to_string(), reason }
-    }
-
     /// Makes the lane nobody's.
     fn free(&mut self) {
         self.owner = None;
@@ -127,4 +120,10 @@ impl LaneRow {
             (false, false) => Write::Insert,
         }
     }
+}
+
+/// The error for a lane that owes a final message of which nothing is stored.
+pub(crate) fn missing_body(prediction: PredictionId, seq: u32) -> Error {
+    let reason = format!("the lane owes message {seq}, and its bytes are not there");
+    Error::Corrupt { table: "delivery", column: "body", row: prediction.to_string(), reason }
 }

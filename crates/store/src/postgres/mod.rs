@@ -25,6 +25,7 @@ mod batch;
 mod catalog;
 mod connection;
 mod database;
+mod delivery;
 mod failure;
 mod node;
 mod row;

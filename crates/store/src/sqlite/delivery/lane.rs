@@ -7,7 +7,7 @@ use cogwire_core::webhook::event::EventSet;
 use cogwire_core::webhook::pacing::{FinalMessage, Lane};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::lane::{LaneRow, Write};
+use crate::lane::{LaneRow, Write, missing_body};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{Row, int, micros};
@@ -43,7 +43,7 @@ pub(super) fn final_body(db: &Connection, row: &LaneRow) -> Outcome<Option<Bytes
     let body: Option<Option<Vec<u8>>> = statement.query_row(values, |row| row.get(0)).optional()?;
     match body.flatten() {
         Some(body) => Ok(Some(body.into())),
-        None => Err(row.missing_body().into()),
+        None => Err(missing_body(row.prediction, seq).into()),
     }
 }
 

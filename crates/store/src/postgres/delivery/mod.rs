@@ -1,0 +1,4 @@
+//! Webhooks in PostgreSQL.
+
+mod lane;
+mod message;
