@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod catalog;
+mod change;
 #[cfg(feature = "contract")]
 #[doc(hidden)]
 pub mod contract;
@@ -18,6 +19,7 @@ pub mod failpoint;
 pub mod handoff;
 mod lane;
 pub mod lease;
+mod migration;
 pub mod node;
 pub mod postgres;
 pub mod prediction;
@@ -30,6 +32,7 @@ pub use delivery::DeliveryStore;
 pub use error::{Error, Result};
 pub use handoff::{Handoff, HandoffPermit, LaneInbox};
 pub use lease::NodeLease;
+pub use migration::SchemaVersion;
 pub use node::{NodeEpoch, NodeStore};
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use prediction::PredictionStore;

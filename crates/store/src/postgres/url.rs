@@ -179,3 +179,113 @@ fn explain(error: &tokio_postgres::Error) -> String {
 fn bad(reason: &str) -> Error {
     Error::Setup(format!("--database-url is not usable: {reason}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sentence(url: &str) -> String {
+        match parse(url) {
+            Err(Error::Setup(sentence)) => sentence,
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_url_says_whom_to_ask_for_what() {
+        let Target { config, .. } = parse(
+            "postgresql://me:s%40cret@db.example:6543/jobs?application_name=a&options=-c%20search_path%3Dx",
+        )
+        .expect("it is a good one");
+        assert_eq!(config.get_hosts(), [Host::Tcp("db.example".to_owned())]);
+        assert_eq!((config.get_ports(), config.get_dbname()), (&[6543][..], Some("jobs")));
+        assert_eq!((config.get_user(), config.get_password()), (Some("me"), Some(&b"s@cret"[..])));
+        assert_eq!(config.get_options(), Some("-c search_path=x"));
+        let Target { config, .. } = parse("postgres:///jobs?host=/run/db&user=me").expect("a socket");
+        assert_eq!(
+            (config.get_hosts(), config.get_user()),
+            (&[Host::Unix("/run/db".into())][..], Some("me"))
+        );
+    }
+
+    #[test]
+    fn what_leaves_the_machine_is_encrypted_and_verified_unless_the_url_says_otherwise() {
+        let file = || Encryption::Verified(Roots::File("/ca.crt".into()));
+        let system = || Encryption::Verified(Roots::System);
+        let cases = [
+            ("postgres://db.example/a", system()),
+            ("postgres://10.0.0.1/a", system()),
+            ("postgres://localhost/a", Encryption::Off),
+            ("postgres://127.0.0.1/a", Encryption::Off),
+            ("postgres://[::1]/a", Encryption::Off),
+            ("postgres:///a?host=/run/db", Encryption::Off),
+            ("postgres://localhost,db.example/a", system()),
+            ("postgres://localhost/a?hostaddr=10.0.0.1", system()),
+            ("postgres://localhost/a?sslmode=verify-full", system()),
+            ("postgres://localhost/a?sslrootcert=%2Fca.crt", file()),
+            ("postgres://db.example/a?sslmode=verify-full&sslrootcert=/ca.crt", file()),
+            ("postgres://db.example/a?sslrootcert=system", system()),
+            ("postgres://db.example/a?sslmode=require", Encryption::Unverified),
+            ("postgres://db.example/a?sslmode=disable", Encryption::Off),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(parse(url).expect(url).encryption, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_to_do() {
+        let cases = [
+            ("", "it must look like postgres://"),
+            ("sqlite://a", "it must look like postgres://"),
+            ("postgres:///a", "it names no server"),
+            ("postgres://h:x/a", "invalid value for option `port`"),
+            ("postgres://h/a?sslmode=prefer", "use sslmode=verify-full, or sslmode=require"),
+            ("postgres://h/a?sslmode=allow", "use sslmode=verify-full, or sslmode=require"),
+            ("postgres://h/a?sslmode=verify-ca", "use sslmode=verify-full, which checks the server's name"),
+            ("postgres://h/a?sslmode=yes", "sslmode must be verify-full, require or disable"),
+            (
+                "postgres://h/a?sslmode=require&sslrootcert=/a",
+                "sslrootcert is only used with sslmode=verify-full",
+            ),
+            ("postgres://h/a?sslrootcert=", "sslrootcert is empty"),
+            ("postgres://h/a?ssl_mode=require", "it has the parameter ssl_mode, which is not known"),
+            (
+                "postgres://h/a?target_session_attrs=any",
+                "the parameter target_session_attrs, which is not known",
+            ),
+        ];
+        for (url, expected) in cases {
+            let sentence = sentence(url);
+            assert!(sentence.starts_with("--database-url is not usable: "), "{sentence}");
+            assert!(sentence.contains(expected), "{url}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_repeated() {
+        let cases = [
+            "postgres://me:hunter2@h/a?sslmode=what",
+            "postgres://me:hunter2@h:x/a",
+            "postgres://me:hunter2?@h/a?unknown=1",
+            "postgres://me:a?hunter2=@h/a?sslmode=what",
+            "postgres://h/a?password=hunter2&x=1",
+            "postgres://h/a?x&Hunter2-hunter2@",
+            "http://me:hunter2@h/a",
+        ];
+        for url in cases {
+            assert!(!sentence(url).to_lowercase().contains("hunter2"), "{url}: {}", sentence(url));
+        }
+        let target = parse("postgres://me:hunter2@h/a?sslmode=require").expect("it is a good one");
+        assert!(!format!("{target:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(url in "(postgres://)?[a-z0-9@:/?&=%\\[\\],._é-]{0,60}") {
+            let _ = parse(&url);
+        }
+    }
+}

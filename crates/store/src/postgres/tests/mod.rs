@@ -4,6 +4,7 @@ mod batching;
 mod losing;
 mod opening;
 mod sharing;
+#[cfg(unix)]
 mod tls;
 mod upgrading;
 
