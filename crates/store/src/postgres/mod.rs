@@ -46,6 +46,7 @@ use self::connection::Connector;
 use self::database::{Class, Database, Db, Repeat};
 use self::signal::Signals;
 use crate::error::Result;
+use crate::migration::{self, SchemaVersion};
 use crate::sqlite::CommitObserver;
 
 /// How to open a store.
@@ -109,8 +110,13 @@ impl PostgresStore {
     /// Opens a database whose schema is up to date, for a command beside the servers.
     pub async fn open_current(options: PostgresOptions) -> Result<Self> {
         let connector = Connector::new(&options)?;
-        schema::require_current(&connector, schema::MIGRATIONS).await?;
+        migration::require_current(schema::version(&connector, schema::MIGRATIONS).await?)?;
         Ok(Self::start(connector, &options))
+    }
+
+    /// How far the database is upgraded. Changes nothing.
+    pub async fn schema_version(options: &PostgresOptions) -> Result<SchemaVersion> {
+        schema::version(&Connector::new(options)?, schema::MIGRATIONS).await
     }
 
     /// Refuses new use cases, waits for those under way and closes every connection. Nothing of the store runs afterwards.

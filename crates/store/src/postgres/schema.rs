@@ -6,21 +6,13 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
 use super::connection::Connector;
-use super::failure::{Failure, Outcome};
+use super::failure::Outcome;
 use super::setup;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::migration::{self, Migration, SchemaVersion};
 
 /// How long to wait for another server that upgrades the same database.
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(300);
-
-/// One step of the schema, from the version before it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Migration {
-    /// The version that the schema has afterwards; versions count from 1.
-    pub(super) version: i64,
-    /// What makes it so.
-    pub(super) sql: &'static str,
-}
 
 /// All steps, in order.
 pub(super) const MIGRATIONS: &[Migration] =
@@ -33,38 +25,21 @@ pub(super) async fn migrate(connector: &Connector, steps: &[Migration]) -> Resul
     migrated.map_err(|failure| setup::explain(failure, connector.config()))
 }
 
-/// Refuses a database whose schema is not exactly the newest of `steps`.
-pub(super) async fn require_current(connector: &Connector, steps: &[Migration]) -> Result<()> {
-    let found = version(connector, steps).await?;
-    let known = newest(steps);
-    if found == known {
-        return Ok(());
-    }
-    Err(Error::Setup(format!(
-        "the database's schema version is {found} and {known} is needed: start a server once to upgrade it"
-    )))
-}
-
-/// The version of a database that `steps` know; 0 when it is empty.
-pub(super) async fn version(connector: &Connector, steps: &[Migration]) -> Result<i64> {
+/// How far the connection's current schema is upgraded.
+pub(super) async fn version(connector: &Connector, steps: &[Migration]) -> Result<SchemaVersion> {
     let client = setup::connect(connector).await?;
     check(&client, steps).await.map_err(|failure| setup::explain(failure, connector.config()))
 }
 
-/// The newest version that `steps` make.
-pub(super) fn newest(steps: &[Migration]) -> i64 {
-    steps.last().map_or(0, |step| step.version)
-}
-
 async fn migrate_on(client: &Client, steps: &[Migration]) -> Outcome<()> {
-    if check(client, steps).await? == newest(steps) {
+    if check(client, steps).await?.is_current() {
         return Ok(());
     }
     // Changing a large table takes longer than statements may otherwise.
     client.batch_execute("SET statement_timeout = 0").await?;
     lock(client).await?;
     // Somebody else may have done it in the meantime.
-    let found = check(client, steps).await?;
+    let found = check(client, steps).await?.found;
     for step in steps.iter().filter(|step| step.version > found) {
         apply(client, step).await?;
     }
@@ -93,26 +68,11 @@ async fn lock_key(client: &Client) -> Outcome<i64> {
     Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
 
-/// The version of the schema, after refusing one that `steps` did not make.
-async fn check(client: &Client, steps: &[Migration]) -> Outcome<i64> {
-    let applied = applied(client).await?;
-    let (found, known) = (applied.last().map_or(0, |(version, _)| *version), newest(steps));
-    if found > known {
-        return Err(Error::NewerSchema { found, known }.into());
-    }
-    for step in steps.iter().filter(|step| step.version <= found) {
-        if !applied.contains(&(step.version, checksum(step).to_vec())) {
-            return Err(Failure::Store(Error::Setup(format!(
-                "the database's schema version {} was made by other statements than this program's: give cogwire a database \
-                 or schema of its own",
-                step.version
-            ))));
-        }
-    }
-    Ok(found)
+async fn check(client: &Client, steps: &[Migration]) -> Outcome<SchemaVersion> {
+    Ok(migration::check(&applied(client).await?, steps)?)
 }
 
-/// What was applied, in order, with the checksums.
+/// The versions that were applied, with the checksums.
 async fn applied(client: &Client) -> Outcome<Vec<(i64, Vec<u8>)>> {
     let sql =
         "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_version'";
@@ -120,13 +80,13 @@ async fn applied(client: &Client) -> Outcome<Vec<(i64, Vec<u8>)>> {
     if tables == 0 {
         return Ok(Vec::new());
     }
-    let rows = client.query("SELECT version, checksum FROM schema_version ORDER BY version", &[]).await?;
+    let rows = client.query("SELECT version, checksum FROM schema_version", &[]).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 async fn apply(client: &Client, step: &Migration) -> Outcome<()> {
     tracing::info!(version = step.version, "upgrading the database");
-    let checksum: String = checksum(step).iter().map(|byte| format!("{byte:02x}")).collect();
+    let checksum: String = step.checksum().iter().map(|byte| format!("{byte:02x}")).collect();
     // Several statements in one message are one transaction; BEGIN says so to readers.
     let sql = format!(
         "BEGIN;
@@ -138,8 +98,4 @@ async fn apply(client: &Client, step: &Migration) -> Outcome<()> {
         version = step.version,
     );
     Ok(client.batch_execute(&sql).await?)
-}
-
-fn checksum(step: &Migration) -> [u8; 32] {
-    Sha256::digest(step.sql.as_bytes()).into()
 }

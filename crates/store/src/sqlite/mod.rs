@@ -31,6 +31,7 @@ use self::reader::Readers;
 use self::schema::MIGRATIONS;
 use self::writer::{Batch, Class, Writer};
 use crate::error::{Error, Result};
+use crate::migration;
 
 pub use self::writer::CommitObserver;
 
@@ -113,7 +114,7 @@ impl SqliteStore {
             return Err(Error::Backend(format!("there is no database in {}", dir.display())).into());
         }
         let db = connection::open_existing(&path)?;
-        schema::require_current(&db, MIGRATIONS)?;
+        migration::require_current(schema::version(&db, MIGRATIONS)?)?;
         Self::start(&path, db, options, None)
     }
 

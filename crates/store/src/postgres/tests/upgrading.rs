@@ -4,8 +4,9 @@ use futures_util::future::{join, join_all};
 
 use super::World;
 use crate::error::Error;
+use crate::migration::{Migration, SchemaVersion};
 use crate::postgres::connection::Connector;
-use crate::postgres::schema::{self, MIGRATIONS, Migration};
+use crate::postgres::schema::{self, MIGRATIONS};
 use crate::postgres::testing::TestSchema;
 use crate::postgres::{PostgresOptions, PostgresStore};
 
@@ -23,7 +24,7 @@ fn connector(schema: &TestSchema) -> Connector {
 }
 
 async fn version(connector: &Connector, steps: &[Migration]) -> i64 {
-    schema::version(connector, steps).await.expect("it has a version")
+    schema::version(connector, steps).await.expect("it has a version").found
 }
 
 #[tokio::test]
@@ -75,10 +76,14 @@ async fn a_step_that_has_changed_is_noticed() {
 #[tokio::test]
 async fn a_command_does_not_upgrade() {
     let schema = TestSchema::create().await;
-    let refused = PostgresStore::open_current(super::options(&schema.url())).await.err();
+    let options = super::options(&schema.url());
+    let refused = PostgresStore::open_current(options.clone()).await.err();
     let refused = refused.expect("nothing is there").to_string();
-    assert!(refused.contains("start a server once to upgrade it"), "{refused}");
-    assert_eq!(version(&connector(&schema), MIGRATIONS).await, 0);
+    assert!(refused.contains("start the server once to upgrade it"), "{refused}");
+    let pending = async || PostgresStore::schema_version(&options).await.expect("it is read");
+    assert_eq!(pending().await, SchemaVersion { found: 0, known: NEXT - 1 });
+    PostgresStore::open(options.clone()).await.expect("a server upgrades").close().await;
+    assert!(pending().await.is_current());
 }
 
 #[tokio::test]

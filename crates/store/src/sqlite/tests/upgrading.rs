@@ -4,8 +4,9 @@ use cogwire_core::time::Timestamp;
 use rusqlite::Connection;
 
 use super::{dir, open, options};
+use crate::migration::{self, Migration};
 use crate::sqlite::connection;
-use crate::sqlite::schema::{self, MIGRATIONS, Migration};
+use crate::sqlite::schema::{self, MIGRATIONS};
 use crate::sqlite::{FILE_NAME, SqliteStore};
 use crate::{Error, NodeStore};
 
@@ -28,6 +29,10 @@ async fn made_by_this_version() -> (tempfile::TempDir, Connection) {
     (dir, db)
 }
 
+fn version(db: &Connection, steps: &[Migration]) -> i64 {
+    schema::version(db, steps).expect("it has a version").found
+}
+
 fn backups(dir: &std::path::Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(dir.join("backups")) else { return Vec::new() };
     entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name")).collect()
@@ -38,11 +43,11 @@ async fn an_upgrade_leaves_a_backup_of_the_version_before() {
     let (dir, mut db) = made_by_this_version().await;
     assert!(backups(dir.path()).is_empty(), "a new database needs none");
     schema::migrate(&mut db, dir.path(), &with(ADDED), 1_700_000_000).expect("the upgrade works");
-    assert_eq!(schema::version(&db).expect("it has a version"), NEXT);
+    assert_eq!(version(&db, &with(ADDED)), NEXT);
     assert_eq!(backups(dir.path()), [format!("cogwire-v{NOW}-1700000000.db")]);
     let copy = dir.path().join(format!("backups/cogwire-v{NOW}-1700000000.db"));
     let copy = Connection::open(copy).expect("the copy is a database");
-    assert_eq!(schema::version(&copy).expect("it has a version"), NOW);
+    assert_eq!(version(&copy, MIGRATIONS), NOW);
     schema::migrate(&mut db, dir.path(), &with(ADDED), 1_800_000_000).expect("nothing is left to do");
     assert_eq!(backups(dir.path()).len(), 1);
 }
@@ -65,7 +70,7 @@ async fn the_first_schema_is_upgraded_with_what_it_holds() {
 async fn an_upgrade_that_fails_changes_nothing() {
     let (dir, mut db) = made_by_this_version().await;
     schema::migrate(&mut db, dir.path(), &with(BROKEN), 1).expect_err("the statement is nonsense");
-    assert_eq!(schema::version(&db).expect("it has a version"), NOW);
+    assert_eq!(version(&db, MIGRATIONS), NOW);
     assert!(!db.table_exists(None, "added").expect("the schema is read"));
 }
 
@@ -87,17 +92,18 @@ async fn a_newer_database_is_refused_and_not_touched() {
 #[tokio::test]
 async fn a_step_that_has_changed_is_noticed() {
     let (dir, mut db) = made_by_this_version().await;
-    let other = Migration { version: 1, sql: "SELECT 1" };
-    let refused = schema::migrate(&mut db, dir.path(), &[other], 1).map_err(Error::from);
-    assert!(matches!(refused, Err(Error::Backend(_))), "{refused:?}");
+    let steps = [&[Migration { version: 1, sql: "SELECT 1" }], &MIGRATIONS[1..]].concat();
+    let refused = schema::migrate(&mut db, dir.path(), &steps, 1).map_err(Error::from);
+    assert!(matches!(refused, Err(Error::Setup(_))), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_command_does_not_upgrade() {
     let (_dir, db) = made_by_this_version().await;
-    schema::require_current(&db, MIGRATIONS).expect("it is current");
-    let refused = schema::require_current(&db, &with(ADDED)).map_err(Error::from);
-    let Err(Error::Backend(text)) = refused else { panic!("it is too old") };
+    let current =
+        |steps: &[Migration]| migration::require_current(schema::version(&db, steps).map_err(Error::from)?);
+    current(MIGRATIONS).expect("it is current");
+    let Err(Error::Setup(text)) = current(&with(ADDED)) else { panic!("it is too old") };
     assert!(text.contains(&format!("version is {NOW} and {NEXT} is needed")), "{text}");
 }
 
