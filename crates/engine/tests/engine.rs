@@ -13,7 +13,7 @@ use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
 use cogwire_core::wire::Links;
 use cogwire_engine::{Create, Created, Engine, EngineConfig, Parts};
-use cogwire_files::Files;
+use cogwire_files::{Files, Storage};
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::handoff::{self, LaneInbox};
 use cogwire_store::{NodeEpoch, NodeLease, SqliteOptions, SqliteStore};
@@ -80,7 +80,8 @@ impl Node {
             store: store.clone(),
             runner: Runner::builtin_and_scripts(scripts, clock.clone(), TaskTracker::new()),
             files: Arc::new(
-                Files::open(&dir.path().join("files"), "http://localhost", key.clone()).expect("files"),
+                Files::open(&Storage::Folder(dir.path().join("files")), "http://localhost", key.clone())
+                    .expect("files"),
             ),
             links: Links::new("http://localhost", key),
             clock,

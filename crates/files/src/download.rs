@@ -12,7 +12,9 @@ use tokio::io::AsyncSeekExt;
 
 use crate::error::{Cause, Error};
 use crate::name;
+use crate::opened::Opened;
 use crate::pieces::read_pieces;
+use crate::unusable::Step;
 
 /// The bytes of a stored file, in order, in pieces.
 pub type Pieces = BoxStream<'static, Result<Bytes, Error>>;
@@ -20,15 +22,15 @@ pub type Pieces = BoxStream<'static, Result<Bytes, Error>>;
 /// A stored file that was found, and whose bytes have not been asked for yet.
 #[derive(Debug)]
 pub struct Download {
-    store: Arc<dyn ObjectStore>,
+    opened: Arc<Opened>,
     meta: ObjectMeta,
     id: FileId,
     name: String,
 }
 
 impl Download {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, meta: ObjectMeta, id: FileId, name: String) -> Self {
-        Self { store, meta, id, name }
+    pub(crate) fn new(opened: Arc<Opened>, meta: ObjectMeta, id: FileId, name: String) -> Self {
+        Self { opened, meta, id, name }
     }
 
     /// The name of the file, sanitised.
@@ -66,24 +68,33 @@ impl Download {
             return stream::empty().boxed();
         }
         let (id, name) = (self.id, self.name.clone());
-        stream::once(self.fetch(range))
+        stream::once(async move { fetch(&self.opened, &self.meta, range).await })
             .try_flatten()
             .map_err(move |source| Error::read(id, &name, source))
             .boxed()
     }
+}
 
-    /// Insists on the bytes that size and etag were told of: an answer must not mix two files.
-    async fn fetch(self, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes, Cause>>, Cause> {
-        let options = GetOptions::new().with_range(Some(range)).with_if_match(self.meta.e_tag.clone());
-        let GetResult { payload, range, .. } = self.store.get_opts(&self.meta.location, options).await?;
-        match payload {
-            // The object store would read a file in pieces of 8 KiB, each with a trip to a blocking thread.
-            GetResultPayload::File(file, _) => {
-                let mut file = tokio::fs::File::from_std(file);
-                file.seek(SeekFrom::Start(range.start)).await?;
-                Ok(read_pieces(file, range.end - range.start).map_err(Cause::from).boxed())
-            }
-            GetResultPayload::Stream(stream) => Ok(stream.map_err(Cause::from).boxed()),
+/// The bytes in `range` of the object that `meta` describes. Insists on that object, of which size and etag were told:
+/// an answer must not mix two files.
+pub(crate) async fn fetch(
+    opened: &Arc<Opened>,
+    meta: &ObjectMeta,
+    range: Range<u64>,
+) -> Result<BoxStream<'static, Result<Bytes, Cause>>, Cause> {
+    let options = GetOptions::new().with_range(Some(range)).with_if_match(meta.e_tag.clone());
+    let asked = opened.store.get_opts(&meta.location, options).await;
+    let GetResult { payload, range, .. } = asked.map_err(|error| opened.cause(Step::Read, error))?;
+    match payload {
+        // The object store would read a file in pieces of 8 KiB, each with a trip to a blocking thread.
+        GetResultPayload::File(file, _) => {
+            let mut file = tokio::fs::File::from_std(file);
+            file.seek(SeekFrom::Start(range.start)).await?;
+            Ok(read_pieces(file, range.end - range.start).map_err(Cause::from).boxed())
+        }
+        GetResultPayload::Stream(stream) => {
+            let opened = Arc::clone(opened);
+            Ok(stream.map_err(move |error| opened.cause(Step::Read, error)).boxed())
         }
     }
 }

@@ -1,12 +1,14 @@
 //! What can go wrong with stored files, said for the person who has to put it right.
 //!
-//! The variants do not show which object storage is behind them.
+//! The variants about one file do not show which object storage is behind them.
 
 use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 
 use cogwire_core::id::FileId;
+
+use crate::unusable::Unusable;
 
 /// The failure underneath: an operating system's or an object storage's.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -23,6 +25,9 @@ pub enum Error {
         /// Why it is not usable.
         source: Cause,
     },
+    /// The bucket for files cannot be used.
+    #[error(transparent)]
+    Unusable(Unusable),
     /// The public URL cannot be the beginning of a link.
     #[error("{url:?} cannot be the public URL: expected something like https://cogwire.example.com")]
     PublicUrl {
@@ -41,7 +46,7 @@ pub enum Error {
         /// Why it cannot be read.
         source: io::Error,
     },
-    /// There is no space left. No part of the file can be read; storing it again later is safe.
+    /// There is no space left. Nobody can read half of the file; storing it again later is safe.
     #[error(
         "no space left to store file {id} ({name:?}): free disk space or shorten the retention, then try again"
     )]
@@ -53,7 +58,8 @@ pub enum Error {
         /// What the storage said.
         source: Cause,
     },
-    /// The storage refused to write. No part of the file can be read; storing it again is safe.
+    /// The storage refused to write. Nobody can read half of the file; storing it again is safe. When only the answer of
+    /// a server was lost, all of it is there.
     #[error("cannot store file {id} ({name:?}): check that the storage is there and may be written to")]
     Write {
         /// The file that was to be stored.
@@ -81,12 +87,44 @@ pub enum Error {
         /// What the storage said.
         source: Cause,
     },
+    /// A file could not be copied to another storage. Copying again goes on where it stopped.
+    #[error(
+        "cannot copy {file} from {from} to {to}: copy again when the cause is removed, what is there is not copied twice"
+    )]
+    Copy {
+        /// Its place in both storages.
+        file: String,
+        /// Where it is.
+        from: String,
+        /// Where it should be.
+        to: String,
+        /// What a storage said.
+        source: Cause,
+    },
+    /// Files were added while others were copied, or did not arrive.
+    #[error(
+        "{files} files, such as {one}, are not in {to} as they should be: copy again, best while no server runs"
+    )]
+    Incomplete {
+        /// How many.
+        files: u64,
+        /// The place of one of them.
+        one: String,
+        /// Where they should be.
+        to: String,
+    },
 }
 
 impl Error {
     /// Whether storage is used up, so that the caller did nothing wrong and may try again later.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
+    }
+
+    /// Whether the storage may be well again without anybody doing anything, so that the caller may try again later.
+    pub fn is_temporary(&self) -> bool {
+        causes(self).any(|error| error.downcast_ref().is_some_and(Unusable::is_temporary))
+            || matches!(self, Self::Unusable(reason) if reason.is_temporary())
     }
 
     pub(crate) fn write(id: FileId, name: &str, source: impl Into<Cause>) -> Self {
@@ -103,11 +141,18 @@ impl Error {
     }
 }
 
-/// Looks for the operating system's word on it, which the object storage wraps in its own errors.
+/// Looks for the operating system's word on it, or the server's, which is wrapped in other errors.
 fn is_storage_full(error: &(dyn StdError + 'static)) -> bool {
+    causes(error).any(|error| {
+        let full = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        };
+        error.downcast_ref().is_some_and(full) || matches!(error.downcast_ref(), Some(Unusable::Full { .. }))
+    })
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
-        .filter_map(|error| error.downcast_ref::<io::Error>())
-        .any(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }
 
 #[cfg(test)]

@@ -1,43 +1,42 @@
 //! Stores, finds and deletes files.
 
-use std::path::{Path, PathBuf};
+use std::future::ready;
 use std::sync::Arc;
 
 use cogwire_core::id::FileId;
 use cogwire_core::link::LinkKey;
 use cogwire_core::time::Timestamp;
 use futures_util::{StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::content::Content;
 use crate::download::Download;
 use crate::error::{Cause, Error};
 use crate::link::{LinkError, Links};
+use crate::opened::Opened;
+use crate::storage::Storage;
+use crate::unusable::Step;
 use crate::upload::{self, StoredFile};
-use crate::{folder, location, name};
+use crate::{location, name};
 
 /// All stored files of a server. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Files {
-    store: Arc<dyn ObjectStore>,
-    /// The folder of the local backend, where a crash can leave half an upload that the object store does not list.
-    local_root: PathBuf,
+    opened: Arc<Opened>,
     links: Arc<Links>,
 }
 
 impl Files {
-    /// Opens the files in the folder `root`, which is made when it is missing (for this user only, on Unix), with links
-    /// below `public_url` that are signed with `key`.
+    /// Opens the files in `storage`, with links below `public_url` that are signed with `key`. A folder that is missing
+    /// is made (for this user only, on Unix). Nothing is written and no server is asked: see [`Files::probe`].
+    ///
+    /// A bucket needs a process-wide provider for rustls.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to, and when `public_url` is not an http URL.
-    pub fn open(root: &Path, public_url: &str, key: LinkKey) -> Result<Self, Error> {
+    /// When a folder cannot be made or a client not be set up, and when `public_url` is not an http URL.
+    pub fn open(storage: &Storage, public_url: &str, key: LinkKey) -> Result<Self, Error> {
         let links = Arc::new(Links::new(public_url, key)?);
-        let unusable = |source: Cause| Error::Folder { path: root.to_owned(), source };
-        folder::prepare(root).map_err(|source| unusable(source.into()))?;
-        let store = LocalFileSystem::new_with_prefix(root).map_err(|source| unusable(source.into()))?;
-        Ok(Self { store: Arc::new(store.with_fsync(true)), local_root: root.to_owned(), links })
+        Ok(Self { opened: Arc::new(Opened::open(storage)?), links })
     }
 
     /// Stores `content` under `id`, with what is left of `name` after sanitising it, and returns when a crash cannot
@@ -45,9 +44,10 @@ impl Files {
     /// bytes at once; a reader sees the old ones or the new ones.
     ///
     /// # Errors
-    /// When `content` cannot be read, and when the storage is full or refuses; then no part of the file can be read.
+    /// When `content` cannot be read, and when the storage is full or refuses. Then nobody can read half of the file; only
+    /// when the answer of a server was lost, all of it may be there.
     pub async fn put(&self, id: FileId, name: &str, content: Content) -> Result<StoredFile, Error> {
-        upload::put(self.store.as_ref(), id, name::sanitise(name), content).await
+        upload::put(&self.opened, id, name::sanitise(name), content).await
     }
 
     /// Looks for a file; `None` when there is none. Its bytes are fetched when they are asked for.
@@ -56,10 +56,10 @@ impl Files {
     /// When the storage cannot say.
     pub async fn download(&self, id: FileId, name: &str) -> Result<Option<Download>, Error> {
         let name = name::sanitise(name);
-        match self.store.head(&location::file(id, &name)).await {
-            Ok(meta) => Ok(Some(Download::new(Arc::clone(&self.store), meta, id, name))),
+        match self.opened.store.head(&location::file(id, &name)).await {
+            Ok(meta) => Ok(Some(Download::new(Arc::clone(&self.opened), meta, id, name))),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(Error::read(id, &name, source)),
+            Err(source) => Err(Error::read(id, &name, self.opened.cause(Step::Read, source))),
         }
     }
 
@@ -68,15 +68,13 @@ impl Files {
     /// # Errors
     /// When something of it may still be there.
     pub async fn delete(&self, id: FileId) -> Result<(), Error> {
-        let listed = self.store.list(Some(&location::folder(id))).map_ok(|meta| meta.location).boxed();
-        let deleted = self.store.delete_stream(listed).filter(|outcome| {
+        let listed = self.opened.store.list(Some(&location::folder(id))).map_ok(|meta| meta.location);
+        let deleted = self.opened.store.delete_stream(listed.boxed()).filter(|outcome| {
             let gone_already = matches!(outcome, Err(object_store::Error::NotFound { .. }));
-            std::future::ready(!gone_already)
+            ready(!gone_already)
         });
-        deleted
-            .try_for_each(|_| std::future::ready(Ok(())))
-            .await
-            .map_err(|source| deletion_failed(id, source))?;
+        let outcome = deleted.try_for_each(|_| ready(Ok(()))).await;
+        outcome.map_err(|source| deletion_failed(id, self.opened.cause(Step::Delete, source)))?;
         self.delete_leftovers(id).await
     }
 
@@ -101,8 +99,15 @@ impl Files {
         self.links.check(id, name, expires, signature, now)
     }
 
-    async fn delete_leftovers(&self, id: FileId) -> Result<(), Error> {
-        match tokio::fs::remove_dir_all(self.local_root.join(id.as_str())).await {
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// A crash can leave half an upload in a folder, which the object store does not list. In a bucket it is no object,
+    /// and only a lifecycle rule finds it.
+    pub(crate) async fn delete_leftovers(&self, id: FileId) -> Result<(), Error> {
+        let Storage::Folder(root) = &self.opened.storage else { return Ok(()) };
+        match tokio::fs::remove_dir_all(root.join(id.as_str())).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(deletion_failed(id, error)),
             _ => Ok(()),
         }
@@ -112,6 +117,3 @@ impl Files {
 fn deletion_failed(id: FileId, source: impl Into<Cause>) -> Error {
     Error::Delete { id, source: source.into() }
 }
-
-#[cfg(test)]
-mod tests;

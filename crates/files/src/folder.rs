@@ -1,13 +1,10 @@
-//! The folder of the local backend: makes it, keeps it across a crash, and finds out at start whether it is writable.
+//! The folder of the local backend: makes it, and keeps it across a crash.
 
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::path::Path;
 
-/// Written and removed at start; the name is no file id, so it cannot be one of the files.
-const PROBE_NAME: &str = ".writable";
-
-/// Makes the folder and its parents where they are missing, for this user only, and checks that it can be written to.
+/// Makes the folder and its parents where they are missing, for this user only.
 /// The permissions of a folder that exists already are its owner's decision and stay.
 pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     let folder = std::path::absolute(folder)?;
@@ -16,17 +13,7 @@ pub(crate) fn prepare(folder: &Path) -> io::Result<()> {
     for created in missing {
         created.parent().map_or(Ok(()), sync_folder)?;
     }
-    probe(&folder)
-}
-
-fn probe(folder: &Path) -> io::Result<()> {
-    let probe = folder.join(PROBE_NAME);
-    File::create(&probe)?;
-    match std::fs::remove_file(&probe) {
-        // Another server that starts on the same folder removed it first.
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 #[cfg(unix)]

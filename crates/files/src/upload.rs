@@ -13,11 +13,13 @@ use sha2::{Digest, Sha256};
 
 use crate::content::Content;
 use crate::error::Error;
+use crate::opened::Opened;
+use crate::unusable::Step;
 use crate::{location, name};
 
-/// What is written at once, in bytes: the smallest part that S3 accepts. With its 10 000 parts it bounds a file there
-/// to 48 GiB.
-const PART_BYTES: usize = 5 * 1024 * 1024;
+/// What is written at once, in bytes. S3 takes no parts under 5 MiB and 10 000 of them at most, which bounds a file there
+/// to 78 GiB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Parts being written while the next one is read; together they bound the memory that an upload takes.
 const PARTS_IN_FLIGHT: usize = 2;
@@ -38,30 +40,36 @@ pub struct StoredFile {
 }
 
 pub(crate) async fn put(
-    store: &dyn ObjectStore,
+    opened: &Opened,
     id: FileId,
     name: String,
     content: Content,
 ) -> Result<StoredFile, Error> {
     let path = content.path().to_owned();
-    match write(store, &location::file(id, &name), content).await {
+    match write(opened.store.as_ref(), &location::file(id, &name), content).await {
         Ok((size, sha256)) => {
             Ok(StoredFile { id, content_type: name::content_type(&name), name, size, sha256 })
         }
         Err(Failure::Content(source)) => Err(Error::Content { id, path, source }),
-        Err(Failure::Storage(source)) => Err(Error::write(id, &name, source)),
+        Err(Failure::Storage(source)) => Err(Error::write(id, &name, opened.cause(Step::Write, source))),
     }
 }
 
-/// Which side of the copy failed.
-enum Failure {
-    Content(io::Error),
+/// Which side of a copy failed.
+#[derive(Debug)]
+pub(crate) enum Failure<C> {
+    /// What was to be stored cannot be read.
+    Content(C),
     Storage(object_store::Error),
 }
 
-type Pieces<'a> = BoxStream<'a, Result<Bytes, Failure>>;
+pub(crate) type Pieces<'a, C> = BoxStream<'a, Result<Bytes, Failure<C>>>;
 
-async fn write(store: &dyn ObjectStore, location: &Path, content: Content) -> Result<(u64, String), Failure> {
+async fn write(
+    store: &dyn ObjectStore,
+    location: &Path,
+    content: Content,
+) -> Result<(u64, String), Failure<io::Error>> {
     let (mut size, mut hash) = (0, Sha256::new());
     let pieces = content.into_pieces().await.map_err(Failure::Content)?.map_err(Failure::Content);
     let counted = pieces.inspect_ok(|piece| {
@@ -72,35 +80,36 @@ async fn write(store: &dyn ObjectStore, location: &Path, content: Content) -> Re
     Ok((size, location::hex(&hash.finalize())))
 }
 
-/// Most files fit into one part and are written by one request.
-async fn write_pieces(
+/// Writes an object that appears as a whole or not at all. Most fit into one part and are written by one request.
+pub(crate) async fn write_pieces<C: Send>(
     store: &dyn ObjectStore,
     location: &Path,
-    mut pieces: Pieces<'_>,
-) -> Result<(), Failure> {
-    let first = next_part(&mut pieces).await?;
+    pieces: Pieces<'_, C>,
+) -> Result<(), Failure<C>> {
+    let mut parts = Parts { pieces, rest: Bytes::new() };
+    let first = parts.next().await?;
     if first.content_length() < PART_BYTES {
         store.put(location, first).await.map_err(Failure::Storage)?;
         return Ok(());
     }
     let mut upload = store.put_multipart(location).await.map_err(Failure::Storage)?;
-    let written = write_parts(upload.as_mut(), first, pieces).await;
+    let written = write_parts(upload.as_mut(), first, parts).await;
     if written.is_err() {
-        // What went wrong first is what matters. A local upload whose last step failed refuses this; what it leaves
-        // is never listed or read, and goes when the id is deleted.
+        // What went wrong first is what matters. What stays when this fails too is never listed or read: on disk it goes
+        // when the id is deleted, in a bucket by its lifecycle rule.
         upload.abort().await.ok();
     }
     written
 }
 
-async fn write_parts(
+async fn write_parts<C: Send>(
     upload: &mut dyn MultipartUpload,
     first: PutPayload,
-    pieces: Pieces<'_>,
-) -> Result<(), Failure> {
-    let others = stream::try_unfold(pieces, |mut pieces| async move {
-        let part = next_part(&mut pieces).await?;
-        Ok((part.content_length() > 0).then_some((part, pieces)))
+    others: Parts<'_, C>,
+) -> Result<(), Failure<C>> {
+    let others = stream::try_unfold(others, |mut parts| async move {
+        let part = parts.next().await?;
+        Ok((part.content_length() > 0).then_some((part, parts)))
     })
     // Boxed, so that callers on other threads need not prove anything about the lifetimes inside.
     .boxed();
@@ -114,14 +123,28 @@ async fn write_parts(
     Ok(())
 }
 
-/// Collects pieces up to the size of a part; only the last part is shorter, and what follows it is empty.
-async fn next_part(pieces: &mut Pieces<'_>) -> Result<PutPayload, Failure> {
-    let mut part = PutPayloadMut::new();
-    while part.content_length() < PART_BYTES {
-        match pieces.try_next().await? {
-            Some(piece) => part.push(piece),
-            None => break,
+/// Pieces, put together to parts.
+struct Parts<'a, C> {
+    pieces: Pieces<'a, C>,
+    /// What the last part had no room for.
+    rest: Bytes,
+}
+
+impl<C> Parts<'_, C> {
+    /// All parts have the same size, on which some servers insist; only the last one is shorter, and what follows it is
+    /// empty.
+    async fn next(&mut self) -> Result<PutPayload, Failure<C>> {
+        let mut part = PutPayloadMut::new();
+        while part.content_length() < PART_BYTES {
+            if self.rest.is_empty() {
+                match self.pieces.try_next().await? {
+                    Some(piece) => self.rest = piece,
+                    None => break,
+                }
+            }
+            let room = PART_BYTES - part.content_length();
+            part.push(self.rest.split_to(room.min(self.rest.len())));
         }
+        Ok(part.freeze())
     }
-    Ok(part.freeze())
 }

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cogwire_core::id::FileId;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::{Clock, Entropy};
 use cogwire_core::wire::Links;
 use cogwire_delivery::{Guard, Policy};
-use cogwire_files::Files;
+use cogwire_files::{Files, Storage};
 use cogwire_store::sqlite::{SqliteOptions, SqliteStore};
 use cogwire_store::{NodeEpoch, NodeLease};
 
@@ -42,7 +43,9 @@ impl Foundation {
         let key = |name| identity::link_key(store.as_ref(), name, entropy.as_ref());
         let links = Links::new(url, key("links").await.map_err(unusable)?);
         let files_key = key("files").await.map_err(unusable)?;
-        let files = Files::open(&config.data_dir.join("files"), url, files_key).map_err(Error::Files)?;
+        let storage = Storage::Folder(config.data_dir.join("files"));
+        let files = Files::open(&storage, url, files_key).map_err(Error::Files)?;
+        files.probe(FileId::new(clock.now(), entropy.bits())).await.map_err(Error::Files)?;
         Ok(Self {
             guard: guard(&config),
             node: NodeEpoch(format!("{:032x}", entropy.bits()).into()),
