@@ -76,6 +76,8 @@ impl Patience {
             .user_agent(concat!("cogwire/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.connect)
             .read_timeout(self.silence)
+            // A connection for each part that is on its way, rather than one for all of them.
+            .http1_only()
             // It would be read from the environment.
             .no_proxy()
             // A signature is good for one host.
