@@ -1,6 +1,7 @@
 //! How connections are opened and set up. Every connection of the store goes through here.
 
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Notification, SimpleQueryMessage};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::PostgresOptions;
 use super::failure::{Failure, Outcome, text};
@@ -50,6 +51,21 @@ const SESSION: &str = "
 /// Told of each notification that arrives on a connection. It must not block.
 pub(super) type Listener = Arc<dyn Fn(Notification) + Send + Sync>;
 
+/// A connection outside of every pool, which ends with it.
+pub(super) struct Dedicated {
+    client: Client,
+    /// Ends at once, whatever it still waits for: a server that does not answer must not keep it.
+    task: AbortOnDropHandle<()>,
+}
+
+impl Deref for Dedicated {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
 /// Opens connections. Clones share what they open: [`Connector::close`] ends all of it.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -80,12 +96,11 @@ impl Connector {
         &self.config
     }
 
-    /// Opens a connection outside of every pool, which ends when the client is dropped. Notifications go to `listener`,
-    /// which is dropped when the connection ends.
-    pub(super) async fn connect(&self, listener: Option<Listener>) -> Outcome<Client> {
+    /// Opens a connection outside of every pool. Notifications go to `listener`, which is dropped when the connection ends.
+    pub(super) async fn connect(&self, listener: Option<Listener>) -> Outcome<Dedicated> {
         let time = self.timeout();
         match tokio::time::timeout(time, self.open(listener)).await {
-            Ok(opened) => Ok(opened?.0),
+            Ok(opened) => Ok(opened?),
             Err(_) => Err(Failure::Silence(time)),
         }
     }
@@ -107,7 +122,7 @@ impl Connector {
     async fn open(
         &self,
         listener: Option<Listener>,
-    ) -> std::result::Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+    ) -> std::result::Result<Dedicated, tokio_postgres::Error> {
         let (client, task) = match &self.tls {
             Tls::Off => {
                 let (client, connection) = self.config.connect(NoTls).await?;
@@ -118,8 +133,9 @@ impl Connector {
                 (client, self.spawn(connection, listener))
             }
         };
-        self.set_up(&client).await?;
-        Ok((client, task))
+        let opened = Dedicated { client, task: AbortOnDropHandle::new(task) };
+        self.set_up(&opened).await?;
+        Ok(opened)
     }
 
     async fn set_up(&self, client: &Client) -> std::result::Result<(), tokio_postgres::Error> {
@@ -152,7 +168,10 @@ impl Connect for Connector {
         &self,
         _config: &Config,
     ) -> BoxFuture<'_, std::result::Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        Box::pin(self.open(None))
+        Box::pin(async {
+            let Dedicated { client, task } = self.open(None).await?;
+            Ok((client, task.detach()))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use tokio_postgres::config::Host;
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Config};
 
-use super::connection::Connector;
+use super::connection::{Connector, Dedicated};
 use super::failure::{Failure, Outcome, text};
 use crate::error::{Error, Result};
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const OLDEST: i32 = 130_000;
 
 /// Opens a connection, and sees whether the database is one to work with.
-pub(super) async fn connect(connector: &Connector) -> Result<Client> {
+pub(super) async fn connect(connector: &Connector) -> Result<Dedicated> {
     let config = connector.config();
     let client = connector.connect(None).await.map_err(|failure| explain(failure, config))?;
     check(&client).await.map_err(|failure| explain(failure, config))?;

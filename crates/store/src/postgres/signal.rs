@@ -11,11 +11,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cogwire_core::time::Timestamp;
 use tokio::sync::{Mutex, Notify, mpsc};
-use tokio_postgres::{Client, Notification};
+use tokio_postgres::Notification;
 use tokio_util::sync::CancellationToken;
 
 use super::PostgresStore;
-use super::connection::{Connector, Listener};
+use super::connection::{Connector, Dedicated, Listener};
 use super::database::Database;
 use super::failure::{Failure, Outcome};
 use crate::signal::{Signal, SignalStore};
@@ -102,7 +102,7 @@ struct Post {
 
 /// A connection that listens.
 struct Line {
-    client: Client,
+    client: Dedicated,
     channel: String,
     /// Closed when the connection has ended.
     alive: mpsc::Receiver<()>,

@@ -1,6 +1,8 @@
 //! What only PostgreSQL promises: how it is opened and upgraded, what is retried, and what nodes do at the same time.
 
 mod batching;
+#[cfg(unix)]
+mod cutting;
 mod losing;
 mod opening;
 mod sharing;
