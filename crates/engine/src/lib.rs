@@ -19,6 +19,7 @@ mod sweeps;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::{Clock, Entropy};
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) roles: String,
     pub(crate) lease: Arc<NodeLease>,
     pub(crate) peers: Peers,
+    /// From when on this node gives up others whose lease is over, by the clock that does not step.
+    pub(crate) gives_up_from: Mutex<Duration>,
     pub(crate) config: EngineConfig,
     pub(crate) hub: Hub,
     /// One permit for each prediction that may run here at once.
@@ -113,6 +116,7 @@ impl Engine {
             roles: parts.roles,
             lease: parts.lease,
             peers: Peers::default(),
+            gives_up_from: Mutex::default(),
             slots: Arc::new(Semaphore::new(config.max_running)),
             config,
             hub: Hub::default(),

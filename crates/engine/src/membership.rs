@@ -5,13 +5,17 @@
 //! it held is fenced in the store, so whatever it still tries is refused.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::model::Version;
 use cogwire_core::prediction::{Event, Loss, State};
+use cogwire_core::time::Timestamp;
 use cogwire_store as store;
 use cogwire_store::Signal;
 use cogwire_store::catalog::NewVersion;
+use cogwire_store::lease::Standing;
 use cogwire_store::node::{HeldRun, Node, Renewal, TakeOver};
 use cogwire_store::prediction::Lease;
 use tokio_util::sync::CancellationToken;
@@ -33,9 +37,21 @@ impl Shared {
             versions: self.served_here().cloned().collect(),
         };
         self.store.register_node(&node, self.clock.now() + self.config.lease).await?;
+        self.wait_for_others(asked_at);
         self.lease.extend(asked_at + self.config.lease);
         self.store.signal(Signal::Nodes);
         Ok(())
+    }
+
+    /// Gives up no other node for a while: when this one was cut off, the others may have been as well, and their leases are
+    /// over only because nobody could extend any. Each of them has the time for a heartbeat.
+    fn wait_for_others(&self, now: Duration) {
+        *self.gives_up_from.lock().unwrap_or_else(PoisonError::into_inner) = now + self.config.lease * 2 / 3;
+    }
+
+    fn may_give_up(&self) -> bool {
+        let from = *self.gives_up_from.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clock.monotonic() >= from
     }
 
     pub(crate) async fn register_models(&self) -> store::Result<()> {
@@ -67,6 +83,9 @@ impl Shared {
         let now = self.clock.now();
         match self.store.renew_node(&self.node, now, now + self.config.lease).await? {
             Renewal::Renewed { peers } => {
+                if self.lease.standing(self.lease.term(), asked_at) != Standing::Holds {
+                    self.wait_for_others(asked_at);
+                }
                 self.lease.extend(asked_at + self.config.lease);
                 self.peers.set(peers);
             }
@@ -88,7 +107,7 @@ impl Shared {
     pub(crate) async fn take_over(&self) -> store::Result<Round> {
         let now = self.clock.now();
         let how = TakeOver {
-            now,
+            leases_ended_before: if self.may_give_up() { now } else { Timestamp::from_micros(i64::MIN) },
             max_runs: self.config.max_runs,
             queue_deadline: now + self.config.limits.queue,
             limit: BATCH,

@@ -46,8 +46,8 @@ pub enum Renewal {
 /// What to do with the work of nodes that are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TakeOver {
-    /// Leases that ended before are over.
-    pub now: Timestamp,
+    /// Nodes whose leases ended before are given up.
+    pub leases_ended_before: Timestamp,
     /// Predictions that were begun more often than this are lost.
     pub max_runs: u32,
     /// The deadline of predictions that wait again, unless their own limit comes first.

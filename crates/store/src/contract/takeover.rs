@@ -33,7 +33,7 @@ async fn succeed_to(world: &mut World) {
 }
 
 fn how(now: Timestamp, limit: u32) -> TakeOver {
-    TakeOver { now, max_runs: MAX_RUNS, queue_deadline: now + QUEUE, limit }
+    TakeOver { leases_ended_before: now, max_runs: MAX_RUNS, queue_deadline: now + QUEUE, limit }
 }
 
 async fn take_over(world: &World) -> TakenOver {

@@ -141,7 +141,7 @@ async fn take_over(db: Db, node: &NodeEpoch, how: TakeOver) -> Outcome<TakenOver
     db.query_one(MEMBERSHIP, &[]).await?;
     // No node gives itself up.
     let sql = "DELETE FROM node WHERE lease_until < $2 AND epoch <> $1";
-    db.execute(sql, &[&&*node.0, &how.now.as_micros()]).await?;
+    db.execute(sql, &[&&*node.0, &how.leases_ended_before.as_micros()]).await?;
     let mut taken = TakenOver::default();
     for owner in db.query(GONE_OWNERS, &[]).await? {
         let owner: &str = owner.try_get(0)?;

@@ -98,7 +98,7 @@ fn check_write(db: &Connection) -> Outcome<()> {
 }
 
 fn take_over(db: &Connection, node: &NodeEpoch, how: &TakeOver) -> Outcome<TakenOver> {
-    give_up_ended(db, node, how.now)?;
+    give_up_ended(db, node, how.leases_ended_before)?;
     let mut taken = TakenOver::default();
     for owner in gone_owners(db)? {
         taken.requeued += requeue(db, &owner, how)?;

@@ -89,7 +89,7 @@ impl World {
         let now = self.clock.now();
         let node = Node { epoch: self.node.clone(), roles: "deliver".to_owned(), versions: Vec::new() };
         self.store.register_node(&node, now + LEASE).await.expect("writable");
-        let how = TakeOver { now, max_runs: 3, queue_deadline: now + LEASE, limit: 100 };
+        let how = TakeOver { leases_ended_before: now, max_runs: 3, queue_deadline: now + LEASE, limit: 100 };
         self.store.take_over(&self.node, how).await.expect("writable");
         let (handoff, inbox) = handoff::channel(1024, lease.clone());
         let (soft, hard, tasks) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());

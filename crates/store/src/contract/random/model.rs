@@ -226,8 +226,12 @@ impl<'a> Case<'a> {
         self.handed.clear();
         let now = self.now();
         self.world.register(&self.node, now).await;
-        let how =
-            TakeOver { now, max_runs: MAX_RUNS, queue_deadline: now + Limits::default().queue, limit: 1000 };
+        let how = TakeOver {
+            leases_ended_before: now,
+            max_runs: MAX_RUNS,
+            queue_deadline: now + Limits::default().queue,
+            limit: 1000,
+        };
         let taken = self.world.store.take_over(&self.node, how).await;
         let taken = taken.map_err(|error| error.to_string())?;
         let (silent, lost): (Vec<usize>, Vec<usize>) =
