@@ -46,6 +46,10 @@ pub trait AccountStore: Send + Sync + 'static {
     /// Makes this the account's only signing secret.
     async fn set_secret(&self, account: &AccountId, secret: &Secret, now: Timestamp) -> Result<()>;
 
+    /// The account's current signing secret; `fresh` becomes it when there is none yet. Of several servers that start at once,
+    /// all are given the same.
+    async fn ensure_secret(&self, account: &AccountId, fresh: &Secret, now: Timestamp) -> Result<Secret>;
+
     /// A random key that the server keeps for itself, such as the one that signs links; `fresh` is stored when there is
     /// none of this name yet. Returns the stored one.
     async fn server_key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;

@@ -69,6 +69,38 @@ pub async fn one_secret_replaces_another(home: Arc<dyn Home>) {
     assert!(world.store.secrets(&account("other")).await.expect("there is none").is_empty());
 }
 
+/// The first one stays, until it is replaced.
+pub async fn the_first_secret_stays(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    let secret = |byte: u8| Secret::from_key(&[byte; 32]).expect("a key of a good length");
+    let ensure = async |world: &World, byte| {
+        let ensured = world.store.ensure_secret(&account("acme"), &secret(byte), at(5)).await;
+        ensured.expect("the secret is read or written").expose()
+    };
+    assert_eq!(ensure(&world, 1).await, secret(1).expose());
+    assert_eq!(ensure(&world, 2).await, secret(1).expose());
+    world.store.set_secret(&account("acme"), &secret(3), at(6)).await.expect("the secret is written");
+    assert_eq!(ensure(&world.restart().await, 4).await, secret(3).expose());
+}
+
+/// Whoever starts first on an empty store decides for all.
+pub async fn servers_that_start_at_once_have_one_secret(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    let acme = account("acme");
+    let ensures = (1..=8).map(|byte| {
+        let (store, acme) = (world.store.clone(), &acme);
+        async move {
+            let fresh = Secret::from_key(&[byte; 32]).expect("a key of a good length");
+            store.ensure_secret(acme, &fresh, at(5)).await.expect("the secret is read or written").expose()
+        }
+    });
+    let mut ensured = futures_util::future::join_all(ensures).await;
+    let stored = world.store.secrets(&acme).await.expect("the secrets are read");
+    assert_eq!(stored.len(), 1);
+    ensured.dedup();
+    assert_eq!(ensured, [stored[0].expose()]);
+}
+
 /// The first key of a name stays.
 pub async fn server_keys_are_kept(home: Arc<dyn Home>) {
     let world = world(home).await;

@@ -140,6 +140,8 @@ macro_rules! contract_tests {
             accounts_are_made_once
             tokens_are_known_by_their_hash
             one_secret_replaces_another
+            the_first_secret_stays
+            servers_that_start_at_once_have_one_secret
             server_keys_are_kept
         ]);
         $crate::contract_tests!(@module $home, random [any_history_agrees_with_the_model]);

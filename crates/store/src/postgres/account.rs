@@ -42,6 +42,10 @@ impl AccountStore for PostgresStore {
         self.database.work(Class::Api, Repeat::Safe, |db| set_secret(db, account, &text, now)).await
     }
 
+    async fn ensure_secret(&self, account: &AccountId, fresh: &Secret, now: Timestamp) -> Result<Secret> {
+        self.database.work(Class::Api, Repeat::Safe, |db| ensure_secret(db, account, fresh, now)).await
+    }
+
     async fn server_key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         self.database.write(Class::Api, Repeat::Safe, |db| server_key(db, name, fresh)).await
     }
@@ -97,13 +101,29 @@ fn decode_secret(row: Row<'_>) -> Outcome<Secret> {
     Secret::parse(row.get("key")?).map_err(|error| row.corrupt("key", &error))
 }
 
-/// Two at once would each delete what they see and then both add theirs; so the account's row lets one in at a time.
 async fn set_secret(db: Db, account: &AccountId, text: &str, now: Timestamp) -> Outcome<()> {
-    db.query("SELECT id FROM account WHERE id = $1 FOR NO KEY UPDATE", &[&&*account.0]).await?;
+    lock_account(&db, account).await?;
     db.execute("DELETE FROM secret WHERE account = $1", &[&&*account.0]).await?;
+    add_secret(&db, account, text, now).await
+}
+
+async fn ensure_secret(db: Db, account: &AccountId, fresh: &Secret, now: Timestamp) -> Outcome<Secret> {
+    lock_account(&db, account).await?;
+    if let Some(current) = secrets(db.clone(), account).await?.into_iter().next() {
+        return Ok(current);
+    }
+    add_secret(&db, account, &fresh.expose(), now).await?;
+    Ok(fresh.clone())
+}
+
+/// Lets one in at a time: of two at once, each would decide by what it sees, and then both would add theirs.
+async fn lock_account(db: &Db, account: &AccountId) -> Outcome<()> {
+    db.query("SELECT id FROM account WHERE id = $1 FOR NO KEY UPDATE", &[&&*account.0]).await.map(|_| ())
+}
+
+async fn add_secret(db: &Db, account: &AccountId, text: &str, now: Timestamp) -> Outcome<()> {
     let sql = "INSERT INTO secret (account, key, state, created_at) VALUES ($1, $2, 'active', $3)";
-    db.execute(sql, &[&&*account.0, &text, &now.as_micros()]).await?;
-    Ok(())
+    db.execute(sql, &[&&*account.0, &text, &now.as_micros()]).await.map(|_| ())
 }
 
 /// The second statement sees what anybody stored before the first had an answer, itself or another node. Nothing ever

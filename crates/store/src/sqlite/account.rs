@@ -49,6 +49,11 @@ impl AccountStore for SqliteStore {
         self.write(Class::Api, move |batch| set_secret(batch.db, &account, &text, now)).await
     }
 
+    async fn ensure_secret(&self, account: &AccountId, fresh: &Secret, now: Timestamp) -> Result<Secret> {
+        let (account, fresh) = (account.clone(), fresh.clone());
+        self.write(Class::Api, move |batch| ensure_secret(batch.db, &account, &fresh, now)).await
+    }
+
     async fn server_key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         let name = name.to_owned();
         self.write(Class::Api, move |batch| server_key(batch.db, &name, fresh)).await
@@ -116,6 +121,18 @@ fn secrets(db: &Connection, account: &AccountId) -> Outcome<Vec<Secret>> {
 
 fn set_secret(db: &Connection, account: &AccountId, text: &str, now: Timestamp) -> Outcome<()> {
     db.prepare_cached("DELETE FROM secret WHERE account = ?1")?.execute([&*account.0])?;
+    add_secret(db, account, text, now)
+}
+
+fn ensure_secret(db: &Connection, account: &AccountId, fresh: &Secret, now: Timestamp) -> Outcome<Secret> {
+    if let Some(current) = secrets(db, account)?.into_iter().next() {
+        return Ok(current);
+    }
+    add_secret(db, account, &fresh.expose(), now)?;
+    Ok(fresh.clone())
+}
+
+fn add_secret(db: &Connection, account: &AccountId, text: &str, now: Timestamp) -> Outcome<()> {
     let sql = "INSERT INTO secret (account, key, state, created_at) VALUES (?1, ?2, 'active', ?3)";
     db.prepare_cached(sql)?.execute(params![account.0, text, now.as_micros()])?;
     Ok(())
