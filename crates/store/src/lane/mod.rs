@@ -12,7 +12,7 @@ mod resend;
 mod settle;
 
 use bytes::Bytes;
-use cogwire_core::id::PredictionId;
+use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
@@ -21,13 +21,13 @@ use crate::delivery::ClaimedLane;
 use crate::error::Error;
 use crate::node::NodeEpoch;
 
-pub(crate) use self::attempt::free_number;
+pub(crate) use self::attempt::number_for;
 pub(crate) use self::begin::{Begun, begin};
 pub(crate) use self::message::{FinalBody, NewMessage};
-pub(crate) use self::owe::{is_first, is_touched, owe};
+pub(crate) use self::owe::{Owed, is_first, is_touched, owe};
 pub(crate) use self::release::release;
 pub(crate) use self::resend::{SentMessage, owe_again};
-pub(crate) use self::settle::{Follow, final_state, recorded_before, settle};
+pub(crate) use self::settle::{Follow, Settled, final_state, recorded_before, settle};
 
 /// A lane with where it leads and who holds it.
 #[derive(Debug, Clone)]
@@ -85,9 +85,9 @@ impl LaneRow {
         }
     }
 
-    /// The number of the final message that the lane owes.
-    pub(crate) fn final_seq(&self) -> Option<u32> {
-        self.lane.last.as_ref().map(|last| last.seq)
+    /// The final message that the lane owes.
+    pub(crate) fn final_message(&self) -> Option<DeliveryId> {
+        self.lane.last.as_ref().map(|last| DeliveryId { prediction: self.prediction, seq: last.seq })
     }
 
     /// Makes the lane nobody's.
@@ -123,7 +123,7 @@ impl LaneRow {
 }
 
 /// The error for a lane that owes a final message of which nothing is stored.
-pub(crate) fn missing_body(prediction: PredictionId, seq: u32) -> Error {
-    let reason = format!("the lane owes message {seq}, and its bytes are not there");
-    Error::Corrupt { table: "delivery", column: "body", row: prediction.to_string(), reason }
+pub(crate) fn missing_body(message: DeliveryId) -> Error {
+    let reason = format!("the lane owes message {}, and its bytes are not there", message.seq);
+    Error::Corrupt { table: "delivery", column: "body", row: message.prediction.to_string(), reason }
 }

@@ -39,7 +39,7 @@ pub(crate) fn final_state(verdict: Verdict) -> DeliveryState {
 
 /// What an attempt of the lane's holder leaves. Asked twice about the same attempt, it says the same.
 pub(crate) fn settle(row: &mut LaneRow, finished: &FinishedAttempt, now: Timestamp) -> Settled {
-    if row.final_seq() == Some(finished.delivery.seq) {
+    if row.final_message() == Some(finished.delivery) {
         return settle_final(row, finished, now);
     }
     row.in_flight = None;

@@ -42,12 +42,18 @@ mod url;
 
 use std::time::Duration;
 
+use self::batch::{BatchOptions, Batcher, WhenFull};
 use self::connection::Connector;
 use self::database::{Class, Database, Db, Repeat};
 use self::signal::Signals;
+use crate::delivery::BeginIntermediate;
 use crate::error::Result;
 use crate::migration::{self, SchemaVersion};
 use crate::sqlite::CommitObserver;
+
+/// Writes of one kind by the engine and by delivery that may wait in memory. More wait with their callers, of whom there are as
+/// many as there are slots and requests.
+const WORK_QUEUE: usize = 1024;
 
 /// How to open a store.
 #[derive(Clone)]
@@ -96,6 +102,7 @@ impl PostgresOptions {
 /// The store in a database. Its last use should be [`PostgresStore::close`].
 pub struct PostgresStore {
     database: Database,
+    begins: Batcher<BeginIntermediate, bool>,
     signals: Signals,
 }
 
@@ -126,6 +133,16 @@ impl PostgresStore {
 
     fn start(connector: Connector, options: &PostgresOptions) -> Self {
         let database = Database::new(connector, options);
-        Self { signals: Signals::start(&database), database }
+        let begins = BatchOptions {
+            queue: WORK_QUEUE,
+            when_full: WhenFull::Wait,
+            workers: 2,
+            on_commit: options.on_commit.clone(),
+        };
+        Self {
+            begins: Batcher::start(&database, begins, delivery::begin::begin_all),
+            signals: Signals::start(&database),
+            database,
+        }
     }
 }

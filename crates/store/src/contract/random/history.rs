@@ -11,16 +11,16 @@ use crate::delivery::Verdict;
 pub(super) enum Step {
     /// A prediction is created, waiting or claimed.
     Create { claimed: bool },
-    /// The node claims what waits.
+    /// The node whose turn it is claims what waits.
     Claim { limit: u32 },
     /// Somebody commits an event to one of the predictions.
     Change { which: usize, by: Author, stale: bool, event: Event, deliver: bool },
     /// The holder gives a prediction back.
     Release { which: usize },
-    /// The node is lost, and another one takes over.
+    /// All nodes are lost, and a new one takes over.
     Restart,
-    /// The node sends what is due, one message of each lane.
-    Deliver { verdict: Sent },
+    /// The node sends what is due, one message of each lane, and says everything twice when it does not hear the answers.
+    Deliver { verdict: Sent, hears: bool },
 }
 
 /// On whose behalf an event is committed.
@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => change,
         1 => any::<usize>().prop_map(|which| Step::Release { which }),
         1 => Just(Step::Restart),
-        4 => sent().prop_map(|verdict| Step::Deliver { verdict }),
+        4 => (sent(), any::<bool>()).prop_map(|(verdict, hears)| Step::Deliver { verdict, hears }),
     ]
 }
 

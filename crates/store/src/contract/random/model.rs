@@ -12,7 +12,7 @@ use cogwire_core::webhook::pacing::Next;
 use super::history::{Author, Sent, Step};
 use crate::NodeEpoch;
 use crate::contract::fixture::{World, at, commit_of, finished, new, node, request_with_webhook, version};
-use crate::delivery::{BeginIntermediate, ClaimedLane, LaneClaim, LaneOutcome};
+use crate::delivery::{BeginIntermediate, ClaimedLane, FinishedAttempt, LaneClaim, LaneOutcome};
 use crate::node::TakeOver;
 use crate::prediction::{Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction};
 
@@ -25,15 +25,21 @@ const MAX_RUNS: u32 = 2;
 /// What went wrong, for the report.
 type Checked<T = ()> = Result<T, String>;
 
-/// One history and what it should have led to.
+/// One history and what it should have led to. Two nodes act in turn.
 pub(super) struct Case<'a> {
     world: &'a World,
-    node: NodeEpoch,
+    actor: Actor,
+    other: Actor,
     number: u32,
     clock: u32,
     entries: Vec<Entry>,
-    /// Lanes that commits handed to the node and that it has not worked on.
-    handed: Vec<ClaimedLane>,
+}
+
+/// A node.
+struct Actor {
+    node: NodeEpoch,
+    /// Lanes that it holds and has not worked on.
+    held: Vec<ClaimedLane>,
 }
 
 /// One prediction.
@@ -60,6 +66,11 @@ impl Entry {
     }
 }
 
+/// Two nodes that nobody has heard of yet.
+fn actors(case: u32, clock: u32) -> [Actor; 2] {
+    ["a", "b"].map(|name| Actor { node: node(&format!("node-{case}-{clock}-{name}")), held: Vec::new() })
+}
+
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it reads like an assertion, and most values are made for it"
@@ -79,8 +90,8 @@ fn as_read(prediction: &Prediction) -> Prediction {
 
 impl<'a> Case<'a> {
     pub(super) fn new(world: &'a World, number: u32) -> Self {
-        let node = node(&format!("node-{number}-0"));
-        Self { world, node, number, clock: 0, entries: Vec::new(), handed: Vec::new() }
+        let [actor, other] = actors(number, 0);
+        Self { world, actor, other, number, clock: 0, entries: Vec::new() }
     }
 
     /// Lives through a history, ends what is left, and looks at what receivers got.
@@ -88,6 +99,7 @@ impl<'a> Case<'a> {
         self.restart().await?;
         for step in history {
             self.clock += 300;
+            std::mem::swap(&mut self.actor, &mut self.other);
             self.take(step).await?;
             self.check_all().await?;
         }
@@ -113,7 +125,7 @@ impl<'a> Case<'a> {
                 None => Ok(()),
             },
             Step::Restart => self.restart().await,
-            Step::Deliver { verdict } => self.deliver(verdict).await,
+            Step::Deliver { verdict, hears } => self.deliver(verdict, hears).await,
         }
     }
 
@@ -126,10 +138,10 @@ impl<'a> Case<'a> {
         let number = self.number * CASE_SPAN + self.clock;
         let request = request_with_webhook(number, &WebhookEvent::ALL);
         let prediction = Prediction::new(request.clone());
-        let claim = claimed.then(|| self.node.clone());
+        let claim = claimed.then(|| self.actor.node.clone());
         let outcome = self.world.store.create(NewPrediction { claim, ..new(request) }).await;
         same("create", outcome.map_err(|error| error.to_string()), Ok(CreateOutcome::Created))?;
-        let holder = claimed.then(|| Lease { node: self.node.clone(), lease_no: 1 });
+        let holder = claimed.then(|| Lease { node: self.actor.node.clone(), lease_no: 1 });
         let runs = u32::from(claimed);
         self.entries.push(Entry {
             before: prediction.clone(),
@@ -143,7 +155,7 @@ impl<'a> Case<'a> {
 
     async fn claim(&mut self, limit: u32) -> Checked {
         let setup = self.now() + Duration::from_secs(600);
-        let claimed = self.world.store.claim(&self.node, &[version(1)], limit, setup).await;
+        let claimed = self.world.store.claim(&self.actor.node, &[version(1)], limit, setup).await;
         let claimed = claimed.map_err(|error| error.to_string())?;
         let waiting = self.entries.iter_mut().filter(|entry| entry.waits()).take(limit as usize);
         let expected: Vec<&mut Entry> = waiting.collect();
@@ -182,7 +194,7 @@ impl<'a> Case<'a> {
         if from.status().is_terminal() {
             return Ok(());
         }
-        let deliver_here = deliver.then(|| self.node.clone());
+        let deliver_here = deliver.then(|| self.actor.node.clone());
         let commit = Commit { deliver_here, ..commit_of(from, event, guard, now) };
         let fenced = entry.is_over() || (lease.is_some() && lease != entry.holder);
         let conflict = from.revision != entry.current.revision;
@@ -198,7 +210,7 @@ impl<'a> Case<'a> {
                     entry.lose_holder();
                 }
                 if let LaneEffect::Claimed(held) = effect {
-                    self.handed.push(*held);
+                    self.actor.held.push(*held);
                 }
                 Ok(())
             }
@@ -218,21 +230,23 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// The node is gone with everything that it had in memory.
+    /// Both nodes are gone with everything that they had in memory, and one of their successors takes over.
     async fn restart(&mut self) -> Checked {
         self.clock += 1;
-        self.world.store.retire_node(&self.node).await.map_err(|error| error.to_string())?;
-        self.node = node(&format!("node-{}-{}", self.number, self.clock));
-        self.handed.clear();
+        for node in [&self.actor.node, &self.other.node] {
+            self.world.store.retire_node(node).await.map_err(|error| error.to_string())?;
+        }
+        [self.actor, self.other] = actors(self.number, self.clock);
         let now = self.now();
-        self.world.register(&self.node, now).await;
+        // The other one need not be known to the store: nobody takes over before the next restart.
+        self.world.register(&self.actor.node, now).await;
         let how = TakeOver {
             leases_ended_before: now,
             max_runs: MAX_RUNS,
             queue_deadline: now + Limits::default().queue,
             limit: 1000,
         };
-        let taken = self.world.store.take_over(&self.node, how).await;
+        let taken = self.world.store.take_over(&self.actor.node, how).await;
         let taken = taken.map_err(|error| error.to_string())?;
         let (silent, lost): (Vec<usize>, Vec<usize>) =
             (0..self.entries.len()).filter(|index| self.entries[*index].holder.is_some()).partition(
@@ -251,45 +265,60 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    async fn deliver(&mut self, sent: Sent) -> Checked {
+    async fn deliver(&mut self, sent: Sent, hears: bool) -> Checked {
         let claim = LaneClaim { limit: 1000, per_origin: 1000, now: self.now() };
         let claims =
-            self.world.store.claim_lanes(&self.node, claim).await.map_err(|error| error.to_string())?;
-        let mut held = std::mem::take(&mut self.handed);
+            self.world.store.claim_lanes(&self.actor.node, claim).await.map_err(|error| error.to_string())?;
+        let mut held = std::mem::take(&mut self.actor.held);
         held.extend(claims.lanes);
         for lane in held {
-            if let Some(lane) = self.work_on(lane, sent).await? {
-                self.handed.push(lane);
+            if let Some(lane) = self.work_on(lane, sent, hears).await? {
+                self.actor.held.push(lane);
             }
         }
         Ok(())
     }
 
     /// Sends the next message of a lane; gives the lane back when the node still holds it.
-    async fn work_on(&self, held: ClaimedLane, sent: Sent) -> Checked<Option<ClaimedLane>> {
+    async fn work_on(&self, held: ClaimedLane, sent: Sent, hears: bool) -> Checked<Option<ClaimedLane>> {
         let now = self.now();
         let Next::Send(event) = held.lane.next(now) else { return Err(format!("{held:?} is not due")) };
         let Some(verdict) = sent.verdict(now) else { return self.give_back(held).await };
-        let Some(message) = self.begin(&held, event).await? else { return Ok(None) };
+        let Some(message) = self.begin(&held, event, hears).await? else { return Ok(None) };
         let number = held.lane.last.as_ref().map_or(0, |last| last.attempts) + 1;
         let attempt = finished(self.world, &held, message, number, verdict);
-        let attempt = crate::delivery::FinishedAttempt { node: self.node.clone(), ..attempt };
-        let outcomes = self.world.store.finish_attempts(vec![attempt], now).await;
-        match outcomes.map_err(|error| error.to_string())?.pop() {
-            Some(LaneOutcome::Continue(held)) => Ok(Some(*held)),
-            Some(LaneOutcome::DueAt(_) | LaneOutcome::Idle) => Ok(None),
-            other => Err(format!("the node holds the lane, and it was {other:?}")),
+        let attempt = FinishedAttempt { node: self.actor.node.clone(), ..attempt };
+        let mut outcome = self.finish(&attempt).await?;
+        if !hears {
+            let again = self.finish(&attempt).await?;
+            same("the repeated outcome", format!("{again:?}"), format!("{outcome:?}"))?;
+            outcome = again;
         }
+        match outcome {
+            LaneOutcome::Continue(held) => Ok(Some(*held)),
+            LaneOutcome::DueAt(_) | LaneOutcome::Idle => Ok(None),
+            LaneOutcome::Fenced => Err(format!("the node holds the lane of {attempt:?}, and it was fenced")),
+        }
+    }
+
+    async fn finish(&self, attempt: &FinishedAttempt) -> Checked<LaneOutcome> {
+        let outcomes = self.world.store.finish_attempts(vec![attempt.clone()], self.now()).await;
+        outcomes.map_err(|error| error.to_string())?.pop().ok_or_else(|| "there is no outcome".to_owned())
     }
 
     async fn give_back(&self, held: ClaimedLane) -> Checked<Option<ClaimedLane>> {
         let lanes = [(held.prediction, held.lease_no)];
-        let released = self.world.store.release_lanes(&self.node, &lanes).await;
+        let released = self.world.store.release_lanes(&self.actor.node, &lanes).await;
         released.map(|()| None).map_err(|error| error.to_string())
     }
 
     /// The message to send; `None` when the final one took its place.
-    async fn begin(&self, held: &ClaimedLane, event: WebhookEvent) -> Checked<Option<DeliveryId>> {
+    async fn begin(
+        &self,
+        held: &ClaimedLane,
+        event: WebhookEvent,
+        hears: bool,
+    ) -> Checked<Option<DeliveryId>> {
         if let (WebhookEvent::Completed, Some(last)) = (event, &held.lane.last) {
             return Ok(Some(DeliveryId { prediction: held.prediction, seq: last.seq }));
         }
@@ -299,7 +328,7 @@ impl<'a> Case<'a> {
         let begin = BeginIntermediate {
             prediction: held.prediction,
             lease_no: held.lease_no,
-            node: self.node.clone(),
+            node: self.actor.node.clone(),
             seq,
             event,
             revision: shown.revision,
@@ -307,8 +336,15 @@ impl<'a> Case<'a> {
             size: 2,
             now,
         };
-        let begun = self.world.store.begin_intermediate(begin).await.map_err(|error| error.to_string())?;
+        let begun = self.begin_message(&begin).await?;
+        if !hears {
+            same("the repeated answer", self.begin_message(&begin).await?, begun)?;
+        }
         Ok(begun.then_some(DeliveryId { prediction: held.prediction, seq }))
+    }
+
+    async fn begin_message(&self, begin: &BeginIntermediate) -> Checked<bool> {
+        self.world.store.begin_intermediate(begin.clone()).await.map_err(|error| error.to_string())
     }
 
     async fn check_all(&self) -> Checked {
@@ -322,11 +358,12 @@ impl<'a> Case<'a> {
         for index in 0..self.entries.len() {
             self.change(index, Author::Anyone, false, Event::CancelRequested, false).await?;
         }
-        for _ in 0..4 {
+        for _ in 0..8 {
             self.clock += 1000;
-            self.deliver(Sent::Delivered).await?;
+            std::mem::swap(&mut self.actor, &mut self.other);
+            self.deliver(Sent::Delivered, true).await?;
         }
-        same("lanes that are left", self.handed.len(), 0)
+        same("lanes that are left", self.actor.held.len() + self.other.held.len(), 0)
     }
 
     /// `start` first if at all, `completed` last, and no number missing.
@@ -334,6 +371,11 @@ impl<'a> Case<'a> {
         for entry in &self.entries {
             let id = entry.current.id();
             let sent = self.world.store.deliveries(id).await.map_err(|error| error.to_string())?;
+            for delivery in &sent {
+                let read = self.world.store.delivery(delivery.id).await.map_err(|error| error.to_string())?;
+                let attempts = read.map(|(_, attempts)| attempts.len());
+                same("attempts", attempts, Some(delivery.attempts as usize))?;
+            }
             let numbers: Vec<u32> = sent.iter().map(|delivery| delivery.id.seq).collect();
             same("numbers", numbers, (1..=sent.len() as u32).collect())?;
             let mut events: Vec<WebhookEvent> = sent.iter().map(|delivery| delivery.event).collect();

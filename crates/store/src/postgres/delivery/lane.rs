@@ -206,9 +206,9 @@ impl<'a> LaneColumns<'a> {
 }
 
 /// The stored lane of a prediction, as it is at this moment.
-pub(super) async fn find(db: &Db, id: PredictionId) -> Outcome<Option<LaneRow>> {
+pub(super) async fn find(db: Db, id: PredictionId) -> Outcome<Option<Lane>> {
     let row = db.query_optional("SELECT * FROM lane WHERE prediction_id = $1", &[&id.as_str()]).await?;
-    row.map(|row| decode(Row::new("lane", &row))).transpose()
+    row.map(|row| decode_lane(Row::new("lane", &row))).transpose()
 }
 
 /// The lanes that this node holds, with their fences.

@@ -1,11 +1,17 @@
-//! Rows of `delivery`: writing many at once, and the bytes of final messages.
+//! Rows of `delivery`: writing, locking and changing many at once.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use cogwire_core::id::DeliveryId;
+use cogwire_core::time::Timestamp;
 use tokio_postgres::types::ToSql;
 
-use crate::lane::{LaneRow, NewMessage};
+use crate::delivery::{ClaimedLane, DeliveryState};
+use crate::lane::{LaneRow, NewMessage, Settled, missing_body};
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
-use crate::postgres::row::{int, micros};
+use crate::postgres::row::{Row, int, micros};
 
 /// Writes messages for the first time.
 pub(super) async fn insert_messages(db: &Db, messages: &MessageColumns<'_>) -> Outcome<()> {
@@ -90,4 +96,110 @@ impl<'a> MessageColumns<'a> {
             &self.created_at,
         ]
     }
+}
+
+/// What becomes of messages, each change of the same message on top of the one before it.
+#[derive(Default)]
+pub(super) struct MessageChanges {
+    changes: BTreeMap<DeliveryId, Change>,
+}
+
+#[derive(Default)]
+struct Change {
+    /// How it stands from now on; `None` leaves that to the lane's holder.
+    stands: Option<Stands>,
+    /// Attempts that are new.
+    attempts: i64,
+}
+
+struct Stands {
+    state: DeliveryState,
+    next_attempt_at: Option<Timestamp>,
+    lease_no: u64,
+}
+
+impl MessageChanges {
+    /// Says how a message stands, by the holder of its lane.
+    pub(super) fn settle(&mut self, id: DeliveryId, settled: &Settled, lease_no: u64) {
+        let Settled { state, next_attempt_at, .. } = *settled;
+        self.changes.entry(id).or_default().stands = Some(Stands { state, next_attempt_at, lease_no });
+    }
+
+    /// Counts one more attempt.
+    pub(super) fn count(&mut self, id: DeliveryId) {
+        self.changes.entry(id).or_default().attempts += 1;
+    }
+
+    /// Writes them.
+    pub(super) async fn write(&self, db: &Db) -> Outcome<()> {
+        if self.changes.is_empty() {
+            return Ok(());
+        }
+        let stands = || self.changes.values().map(|change| change.stands.as_ref());
+        let (predictions, seqs) = keys(self.changes.keys());
+        let states: Vec<Option<&str>> = stands().map(|stands| Some(stands?.state.as_str())).collect();
+        let next: Vec<Option<i64>> = stands().map(|stands| micros(stands?.next_attempt_at)).collect();
+        let lease_nos: Vec<Option<i64>> = stands().map(|stands| Some(int(stands?.lease_no))).collect();
+        let attempts: Vec<i64> = self.changes.values().map(|change| change.attempts).collect();
+        db.execute(UPDATE, &[&predictions, &seqs, &states, &next, &lease_nos, &attempts]).await?;
+        Ok(())
+    }
+}
+
+const UPDATE: &str = "
+    UPDATE delivery SET state = COALESCE(change.state, delivery.state), attempts = delivery.attempts + change.attempts,
+      next_attempt_at = CASE WHEN change.state IS NULL THEN delivery.next_attempt_at ELSE change.next_attempt_at END,
+      lease_no = COALESCE(change.lease_no, delivery.lease_no)
+    FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+      AS change (prediction_id, seq, state, next_attempt_at, lease_no, attempts)
+    WHERE delivery.prediction_id = change.prediction_id AND delivery.seq = change.seq";
+
+/// Locks messages, in their order, so that attempts at each are recorded one after the other.
+pub(super) async fn lock_messages(db: &Db, ids: &BTreeSet<DeliveryId>) -> Outcome<()> {
+    let (predictions, seqs) = keys(ids);
+    let sql = "SELECT prediction_id FROM delivery JOIN UNNEST($1::text[], $2::bigint[]) AS wanted (prediction_id, seq)
+                 USING (prediction_id, seq)
+               ORDER BY prediction_id, seq FOR UPDATE OF delivery";
+    db.query(sql, &[&predictions, &seqs]).await?;
+    Ok(())
+}
+
+/// Gives lanes that owe a final message its bytes, where they are missing.
+pub(super) async fn fetch_bodies(db: &Db, lanes: &mut [&mut ClaimedLane]) -> Outcome<()> {
+    let missing: BTreeSet<DeliveryId> = lanes.iter().filter_map(|lane| missing_message(lane)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let bodies = bodies(db, &missing).await?;
+    for lane in lanes {
+        if let Some(message) = missing_message(lane) {
+            lane.final_body = Some(bodies.get(&message).ok_or_else(|| missing_body(message))?.clone());
+        }
+    }
+    Ok(())
+}
+
+fn missing_message(lane: &ClaimedLane) -> Option<DeliveryId> {
+    let last = lane.lane.last.as_ref().filter(|_| lane.final_body.is_none())?;
+    Some(DeliveryId { prediction: lane.prediction, seq: last.seq })
+}
+
+async fn bodies(db: &Db, ids: &BTreeSet<DeliveryId>) -> Outcome<HashMap<DeliveryId, Bytes>> {
+    let (predictions, seqs) = keys(ids);
+    let sql = "SELECT prediction_id, seq, body FROM delivery
+                 JOIN UNNEST($1::text[], $2::bigint[]) AS wanted (prediction_id, seq) USING (prediction_id, seq)
+               WHERE body IS NOT NULL";
+    let rows = db.query(sql, &[&predictions, &seqs]).await?;
+    let decode = |row: Row<'_>| Ok((decode_id(row)?, Bytes::copy_from_slice(row.get("body")?)));
+    rows.iter().map(|row| decode(Row::new("delivery", row))).collect()
+}
+
+/// The key of a row of `delivery` or `attempt`.
+pub(super) fn decode_id(row: Row<'_>) -> Outcome<DeliveryId> {
+    Ok(DeliveryId { prediction: row.parse("prediction_id")?, seq: row.number("seq")? })
+}
+
+/// Keys as columns, for `UNNEST`.
+pub(super) fn keys<'a>(ids: impl IntoIterator<Item = &'a DeliveryId>) -> (Vec<&'a str>, Vec<i64>) {
+    ids.into_iter().map(|id| (id.prediction.as_str(), i64::from(id.seq))).unzip()
 }

@@ -1,4 +1,87 @@
 //! Webhooks in PostgreSQL.
+//!
+//! Rows are locked in one order everywhere: `live`, `lane`, `delivery`, `attempt`, and in each by their keys. What is decided
+//! about a lane is decided in [`crate::lane`].
 
-mod lane;
-mod message;
+mod attempt;
+pub(super) mod begin;
+mod claim;
+mod finish;
+pub(super) mod lane;
+pub(super) mod message;
+mod read;
+mod release;
+mod resend;
+
+use async_trait::async_trait;
+use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::time::Timestamp;
+use cogwire_core::webhook::pacing::Lane;
+
+use super::PostgresStore;
+use super::database::{Class, Repeat};
+use crate::delivery::{
+    Attempt, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim, LaneClaims,
+    LaneOutcome, ListDeliveries, ResendOutcome,
+};
+use crate::error::Result;
+use crate::node::NodeEpoch;
+
+#[async_trait]
+impl DeliveryStore for PostgresStore {
+    /// Lanes whose claim was written and whose answer was lost are held by a node that does not know of them; it finds them in
+    /// [`DeliveryStore::held_lanes`].
+    async fn claim_lanes(&self, node: &NodeEpoch, claim: LaneClaim) -> Result<LaneClaims> {
+        self.database.write(Class::Work, Repeat::Safe, |db| claim::claim(db, node, claim)).await
+    }
+
+    async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool> {
+        self.begins.submit(begin).await
+    }
+
+    async fn finish_attempts(
+        &self,
+        finished: Vec<FinishedAttempt>,
+        now: Timestamp,
+    ) -> Result<Vec<LaneOutcome>> {
+        finish::finish_attempts(&self.database, &finished, now).await
+    }
+
+    async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()> {
+        let release = |db| release::release_lanes(db, node, lanes);
+        self.database.work(Class::Work, Repeat::Safe, release).await
+    }
+
+    async fn held_lanes(&self, node: &NodeEpoch) -> Result<Vec<(PredictionId, u64)>> {
+        self.database.read(Class::Work, |db| lane::held_by(db, node)).await
+    }
+
+    async fn deliveries(&self, prediction: PredictionId) -> Result<Vec<Delivery>> {
+        self.database.read(Class::Api, |db| read::deliveries(db, prediction)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>> {
+        self.database.snapshot(Class::Api, |db| read::delivery(db, id)).await
+    }
+
+    async fn list_deliveries(&self, query: &ListDeliveries) -> Result<Vec<Delivery>> {
+        self.database.read(Class::Api, |db| read::list(db, query)).await
+    }
+
+    async fn lane(&self, prediction: PredictionId) -> Result<Option<Lane>> {
+        self.database.read(Class::Api, |db| lane::find(db, prediction)).await
+    }
+
+    /// A repeated one finds the message pending, and that is what its caller is told: it is on its way either way.
+    async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome> {
+        self.database.work(Class::Api, Repeat::Safe, |db| resend::resend(db, id, now)).await
+    }
+
+    async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
+        self.database.write(Class::Work, Repeat::Safe, |db| resend::sweep(db, cutoff, limit)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog> {
+        self.database.read(Class::Api, read::backlog).await
+    }
+}

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::{lane, read};
 use crate::delivery::{DeliveryState, FinishedAttempt, LaneOutcome};
-use crate::lane::{Follow, LaneRow, final_state, free_number, recorded_before, release, settle};
+use crate::lane::{Follow, LaneRow, final_state, number_for, recorded_before, release, settle};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{int, micros};
@@ -53,7 +53,7 @@ fn record(db: &Connection, finished: &FinishedAttempt) -> Outcome<bool> {
     if insert_attempt(db, finished, attempt.number)? {
         return Ok(true);
     }
-    let number = free_number(attempt, &read::attempts(db, finished.delivery)?);
+    let number = number_for(attempt, &read::attempts(db, finished.delivery)?);
     number.map_or(Ok(false), |number| insert_attempt(db, finished, number))
 }
 

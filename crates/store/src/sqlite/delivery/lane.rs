@@ -36,14 +36,14 @@ fn decode(row: &Row<'_>) -> Outcome<LaneRow> {
 
 /// The bytes of the final message, when the lane owes one.
 pub(super) fn final_body(db: &Connection, row: &LaneRow) -> Outcome<Option<Bytes>> {
-    let Some(seq) = row.final_seq() else { return Ok(None) };
+    let Some(message) = row.final_message() else { return Ok(None) };
     let mut statement =
         db.prepare_cached("SELECT body FROM delivery WHERE prediction_id = ?1 AND seq = ?2")?;
-    let values = params![row.prediction.as_str(), seq];
+    let values = params![message.prediction.as_str(), message.seq];
     let body: Option<Option<Vec<u8>>> = statement.query_row(values, |row| row.get(0)).optional()?;
     match body.flatten() {
         Some(body) => Ok(Some(body.into())),
-        None => Err(missing_body(row.prediction, seq).into()),
+        None => Err(missing_body(message).into()),
     }
 }
 

@@ -1,0 +1,80 @@
+//! Claiming due lanes, fairly: origins in turn, the one that is due longest first.
+//!
+//! One statement looks and takes. Looking is one index seek for each origin, however many lanes wait behind it, and some
+//! steps more for origins that have something due; it locks nothing. Taking skips what another node takes at this moment and
+//! goes on with what is next, so that nodes that claim at once get different lanes. When nothing is due, nothing is written.
+
+use bytes::Bytes;
+use cogwire_core::time::Timestamp;
+
+use super::lane;
+use super::message::fetch_bodies;
+use crate::delivery::{ClaimedLane, LaneClaim, LaneClaims};
+use crate::node::NodeEpoch;
+use crate::postgres::database::Db;
+use crate::postgres::failure::Outcome;
+use crate::postgres::row::Row;
+
+/// The parameters are the node, now, the most lanes in all, and the most of one origin. There is always a row, for
+/// `next_due`.
+pub(super) const CLAIM: &str = "
+    WITH RECURSIVE
+      -- The first free lane of each origin: each step seeks the next origin.
+      origins AS (
+        (SELECT origin, due_at FROM lane WHERE owner IS NULL AND due_at IS NOT NULL
+         ORDER BY origin, due_at, prediction_id LIMIT 1)
+        UNION ALL
+        SELECT following.origin, following.due_at FROM origins CROSS JOIN LATERAL (
+          SELECT lane.origin, lane.due_at FROM lane
+          WHERE owner IS NULL AND lane.due_at IS NOT NULL AND lane.origin > origins.origin
+          ORDER BY lane.origin, lane.due_at, lane.prediction_id LIMIT 1) AS following),
+      due AS (
+        SELECT origin, row_number() OVER (ORDER BY due_at, origin) AS place FROM origins WHERE due_at <= $2),
+      -- As many lanes of each as it can get, and one more to know when the next is due. When there are more origins than
+      -- lanes to claim, none gets a second one.
+      waiting AS (
+        SELECT due.origin, due.place, free.due_at, free.turn, free.due_at <= $2 AND free.turn <= $4 AS may_go
+        FROM due CROSS JOIN LATERAL (
+          SELECT first.due_at, row_number() OVER () AS turn FROM (
+            SELECT due_at FROM lane WHERE owner IS NULL AND due_at IS NOT NULL AND origin = due.origin
+            ORDER BY due_at, prediction_id
+            LIMIT CASE WHEN (SELECT count(*) FROM due) > $3 THEN 1 ELSE LEAST($3, $4) + 1 END) AS first) AS free),
+      -- One lane of each origin, then a second one of each, until the limits are reached.
+      ranked AS (
+        SELECT *, may_go AND row_number() OVER (ORDER BY may_go DESC, turn, place) <= $3 AS is_chosen FROM waiting),
+      chosen AS (
+        SELECT origin, place, count(*) AS lanes FROM ranked WHERE is_chosen GROUP BY origin, place),
+      locked AS (
+        SELECT free.prediction_id, chosen.place FROM chosen CROSS JOIN LATERAL (
+          SELECT prediction_id FROM lane WHERE owner IS NULL AND due_at <= $2 AND origin = chosen.origin
+          ORDER BY due_at, prediction_id LIMIT chosen.lanes FOR UPDATE SKIP LOCKED) AS free),
+      taken AS (
+        UPDATE lane SET owner = $1, lease_no = lease_no + 1 FROM locked
+        WHERE lane.prediction_id = locked.prediction_id
+        RETURNING lane.*, place),
+      later AS (
+        SELECT LEAST((SELECT min(due_at) FROM origins WHERE due_at > $2),
+                     (SELECT min(due_at) FROM ranked WHERE NOT is_chosen)) AS next_due)
+    SELECT taken.*, body, next_due FROM later LEFT JOIN (
+      taken LEFT JOIN delivery ON delivery.prediction_id = taken.prediction_id AND seq = final_seq) ON true
+    ORDER BY row_number() OVER (PARTITION BY place ORDER BY taken.due_at, taken.prediction_id), place";
+
+pub(super) async fn claim(db: Db, node: &NodeEpoch, claim: LaneClaim) -> Outcome<LaneClaims> {
+    let (limit, per_origin) = (i64::from(claim.limit), i64::from(claim.per_origin));
+    let rows = db.query(CLAIM, &[&&*node.0, &claim.now.as_micros(), &limit, &per_origin]).await?;
+    let next_due: Option<i64> = rows.first().map(|row| row.try_get("next_due")).transpose()?.flatten();
+    let lanes = rows.iter().filter_map(|row| decode(Row::new("lane", row)).transpose());
+    let mut lanes = lanes.collect::<Outcome<Vec<ClaimedLane>>>()?;
+    // A commit that ended a prediction while its lane was being claimed may have added a message that this statement did not
+    // see.
+    fetch_bodies(&db, &mut lanes.iter_mut().collect::<Vec<_>>()).await?;
+    Ok(LaneClaims { lanes, next_due: next_due.map(Timestamp::from_micros) })
+}
+
+fn decode(row: Row<'_>) -> Outcome<Option<ClaimedLane>> {
+    if row.get::<Option<&str>>("prediction_id")?.is_none() {
+        return Ok(None);
+    }
+    let body: Option<&[u8]> = row.get("body")?;
+    Ok(Some(lane::decode(row)?.claimed(body.map(Bytes::copy_from_slice))))
+}
