@@ -82,8 +82,11 @@ impl From<store::Error> for Failure {
 
 impl From<files::Error> for Failure {
     fn from(error: files::Error) -> Self {
-        match error.is_full() {
-            true => Self::passing("The server has no space left for files.", error),
+        if error.is_full() {
+            return Self::passing("The server has no space left for files.", error);
+        }
+        match error.is_temporary() {
+            true => Self::passing("The server cannot reach the storage of its files. Try again shortly.", error),
             false => Self::internal(error),
         }
     }
