@@ -175,7 +175,13 @@ impl Database {
             let client = self.client(class).await.map_err(|error| tries.explain(error))?;
             match self.attempt(client, mode, work).await {
                 Ok(done) => return Ok(done),
-                Err(failed) => tries.again_after(failed, repeat).await?,
+                Err(failed) => {
+                    if failed.failure.is_lost() {
+                        // Those that went with it are known by now, and would only be tried in vain.
+                        self.pool(class).retain(|client, _| !client.is_closed());
+                    }
+                    tries.again_after(failed, repeat).await?;
+                }
             }
         }
     }
@@ -202,12 +208,8 @@ impl Database {
     }
 
     async fn connected(&self, class: Class) -> Result<Client> {
-        let pool = match class {
-            Class::Work => &self.inner.work,
-            Class::Api => &self.inner.api,
-        };
         loop {
-            match pool.get().await {
+            match self.pool(class).get().await {
                 Ok(client) => {
                     self.set_trouble(None);
                     return Ok(client);
@@ -216,6 +218,13 @@ impl Database {
                 Err(error) => self.set_trouble(Some(no_connection(error))),
             }
             tokio::time::sleep(CONNECT_PAUSE).await;
+        }
+    }
+
+    fn pool(&self, class: Class) -> &Pool {
+        match class {
+            Class::Work => &self.inner.work,
+            Class::Api => &self.inner.api,
         }
     }
 

@@ -90,10 +90,10 @@ fn explain_refusal(said: &DbError, config: &Config) -> String {
         &SqlState::CANNOT_CONNECT_NOW => {
             format!("{server} takes no connections yet ({said_so}): start again when it does")
         }
-        &SqlState::LOCK_NOT_AVAILABLE => {
-            "another server has been upgrading the database for minutes: look at it, then start again"
-                .to_owned()
-        }
+        &SqlState::LOCK_NOT_AVAILABLE => format!(
+            "another session has held for too long what the upgrade of the database needs ({said_so}): look at \
+             pg_stat_activity, then start again"
+        ),
         code => format!("{server} refuses: {said_so} (SQLSTATE {})", code.code()),
     }
 }
