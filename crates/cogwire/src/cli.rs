@@ -9,6 +9,7 @@ mod raw_request;
 mod run;
 mod serve;
 mod show_config;
+mod store;
 mod token;
 mod verify;
 mod webhooks;

@@ -4,29 +4,38 @@
 //! change; then it is read and checked once, here. Nothing below reads an environment variable.
 
 mod args;
+mod environment;
 mod error;
 mod layers;
 mod print;
 mod read;
+mod redact;
+mod roles;
 mod secrets;
 mod setting;
 #[cfg(test)]
 mod tests;
 mod value;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cogwire_core::prediction::Limits;
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
+use cogwire_delivery::DeliveryConfig;
 use cogwire_delivery::guard::Allow;
+use cogwire_files::Storage;
+use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-pub use args::{ConfigArgs, DataDirArgs};
+pub use args::{ConfigArgs, DataDirArgs, StoreArgs};
+pub use environment::Environment;
 pub use error::Error;
 pub use layers::{DEFAULT_CONFIG, FILE_NAME, Layers, Raw, Source};
 pub use print::print;
+pub use roles::{Role, Roles};
 pub use secrets::Secrets;
 pub use setting::{Arity, SETTINGS, Setting};
 
@@ -41,8 +50,16 @@ pub struct Config {
     pub behind_proxy: bool,
     /// How to serve https, if at all.
     pub tls: Option<Tls>,
-    /// Where everything is stored.
+    /// Where this machine keeps what is its own, and everything when there is no database and no storage.
     pub data_dir: PathBuf,
+    /// The database that servers share.
+    pub database: Option<Database>,
+    /// Where files are, when that is not in the data directory.
+    pub storage: Option<Storage>,
+    /// What this server does.
+    pub roles: Roles,
+    /// How long this server may be silent before its work is others'.
+    pub node_lease: Duration,
     /// How long data stays after the end; `None` for ever.
     pub retention: Option<Duration>,
     /// How long webhooks stay; `None` for ever.
@@ -71,6 +88,24 @@ pub struct Config {
     pub secrets: Secrets,
 }
 
+/// A PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where it is, and the password.
+    pub url: SecretString,
+    /// The most connections at once.
+    pub connections: usize,
+}
+
+/// Where everything durable but files is.
+#[derive(Debug, Clone)]
+pub enum StorePlace {
+    /// In SQLite, in this data directory.
+    DataDir(PathBuf),
+    /// In PostgreSQL.
+    Database(Database),
+}
+
 /// How webhooks are sent.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
@@ -84,6 +119,10 @@ pub struct Webhooks {
     pub concurrency: usize,
     /// Requests to one origin at once.
     pub per_origin: usize,
+    /// The longest attempt to send the end of a prediction.
+    pub timeout: Duration,
+    /// The longest attempt to send anything else.
+    pub progress_timeout: Duration,
 }
 
 /// Where the certificate comes from.
@@ -127,8 +166,8 @@ impl Config {
     ///
     /// # Errors
     /// The first value that cannot be read, or that does not go with the others.
-    pub fn read(layers: &Layers, secrets: Secrets) -> Result<Self, Error> {
-        let config = read::config(layers, secrets)?;
+    pub fn read(layers: &Layers, environment: &Environment) -> Result<Self, Error> {
+        let config = read::config(layers, environment)?;
         config.validate()?;
         Ok(config)
     }
@@ -142,13 +181,31 @@ impl Config {
         let texts = vec![data_dir.to_string_lossy().into_owned()];
         Self::read(
             &Layers::over_defaults(vec![Raw { setting, texts, source: Source::Flag }])?,
-            Secrets::default(),
+            &Environment::default(),
         )
     }
 
-    /// Whether nobody outside this machine can reach the server: then webhooks may go to this machine, too.
+    /// Where the store is.
+    pub fn store_place(&self) -> StorePlace {
+        match &self.database {
+            Some(database) => StorePlace::Database(database.clone()),
+            None => StorePlace::DataDir(self.data_dir.clone()),
+        }
+    }
+
+    /// Where files are.
+    pub fn files_place(&self) -> Storage {
+        self.storage.clone().unwrap_or_else(|| Storage::Folder(self.data_dir.join("files")))
+    }
+
+    /// Whether nobody outside this machine can reach the API: then webhooks may go to this machine, too. On a server that
+    /// does not answer the API, its own address says nothing about that.
     pub fn is_loopback_only(&self) -> bool {
-        self.listen.ip().is_loopback() && self.public_url.as_ref().is_none_or(is_loopback_url)
+        let is_public_url_loopback = match &self.public_url {
+            Some(url) => is_loopback_url(url),
+            None => self.roles.api,
+        };
+        self.listen.ip().is_loopback() && is_public_url_loopback
     }
 
     /// The URL under which the server is reached when it listens on `bound`.
@@ -179,8 +236,58 @@ impl Config {
                 "webhook_concurrency_per_origin is higher than webhook_concurrency: raise the latter, too",
             );
         }
-        Ok(())
+        match &self.database {
+            None if self.roles != Roles::ALL => conflict(
+                "one process does everything on SQLite: to divide the roles between several, give all of them the same \
+                 --database-url postgres://..., or else leave --roles out",
+            ),
+            Some(_) => self.validate_lease(),
+            None => Ok(()),
+        }
     }
+
+    /// While an attempt may go on, nobody else may send for the same prediction. Nobody can take work from a server that has
+    /// a database to itself.
+    fn validate_lease(&self) -> Result<(), Error> {
+        let (setting, timeout) = match self.webhooks.timeout >= self.webhooks.progress_timeout {
+            true => ("webhook_timeout", self.webhooks.timeout),
+            false => ("webhook_progress_timeout", self.webhooks.progress_timeout),
+        };
+        let margin = DeliveryConfig::default().lease_margin;
+        if self.node_lease > timeout + margin {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!(
+            "a server may not lose its lease during an attempt to send: node_lease ({:?}) must be longer than {setting} \
+             ({timeout:?}) by more than {margin:?}; raise the former or lower the latter",
+            self.node_lease
+        )))
+    }
+}
+
+/// The URL without its password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redact::database_url(self.url.expose_secret()))
+    }
+}
+
+impl StorePlace {
+    /// As the arguments of a command say.
+    ///
+    /// # Errors
+    /// When a value cannot be used.
+    pub fn read(layers: &Layers, environment: &Environment) -> Result<Self, Error> {
+        read::store_place(layers, environment)
+    }
+}
+
+/// The account that the configuration names.
+///
+/// # Errors
+/// When it is no name.
+pub fn account_name(layers: &Layers) -> Result<String, Error> {
+    read::account_name(layers)
 }
 
 /// An address that can be opened: the unspecified one stands for this machine.

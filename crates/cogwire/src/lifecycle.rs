@@ -2,6 +2,7 @@
 //!
 //! This is the only file that reads the clock. Everything below takes [`SystemClock`] and [`SystemEntropy`] as arguments.
 
+mod corrected;
 mod shutdown;
 
 use std::sync::OnceLock;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 
+pub use corrected::CorrectedClock;
 pub use shutdown::{Lifecycle, Stopped};
 
 /// The machine's clock.

@@ -6,12 +6,18 @@
 //! **Stop**, from the soft token on: the API says that it is not ready and the listener closes; held answers are given;
 //! runs may finish, and what they end is still sent; then the sender finishes what is on its way; the node leaves the
 //! store; the store is closed last. The hard token cuts each of these short, and nothing durable depends on them.
+//!
+//! **Roles** leave out what they do not name, and the order stays: without `run` there is no run to wait for, without
+//! `deliver` no sender, and what is owed waits in the store for the nodes that have it. Every node has an engine, which keeps
+//! the lease and ends what is overdue, and a listener, which says how the node is.
 
+mod advice;
 mod connections;
 pub mod credentials;
 mod error;
 mod foundation;
 mod identity;
+mod opened;
 mod parts;
 mod private_file;
 mod tls;
@@ -23,19 +29,20 @@ use std::time::Duration;
 
 use cogwire_core::time::{Clock, Entropy};
 use cogwire_engine::Engine;
-use cogwire_store::sqlite::SqliteStore;
+use cogwire_store::NodeStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{CorrectedClock, Lifecycle};
 use connections::Connections;
 use parts::Parts;
 
 pub use credentials::Credentials;
 pub use error::Error;
 pub use identity::Tokens;
+pub use opened::OpenedStore;
 pub use tls::TlsError;
 
 /// How often old samples of histograms are dropped.
@@ -46,6 +53,8 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 pub struct Surroundings {
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The same clock, when it is to follow that of the database; a test moves its own.
+    pub correction: Option<Arc<CorrectedClock>>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// What renders the metrics of this process.
@@ -54,12 +63,22 @@ pub struct Surroundings {
     pub lifecycle: Lifecycle,
 }
 
+impl Surroundings {
+    /// Lets the clock follow that of the database, if it is to and there is one.
+    async fn compare_clock(&self, store: &(impl NodeStore + ?Sized)) -> cogwire_store::Result<()> {
+        match &self.correction {
+            Some(clock) => clock.compare(store.server_time()).await,
+            None => Ok(()),
+        }
+    }
+}
+
 /// A server that runs.
 pub struct Server {
     url: String,
     address: SocketAddr,
     tokens: Tokens,
-    store: Arc<SqliteStore>,
+    opened: OpenedStore,
     engine: Engine,
     lifecycle: Lifecycle,
 }
@@ -80,7 +99,7 @@ impl Server {
             url,
             address,
             tokens: parts.foundation.tokens.clone(),
-            store: parts.foundation.store.clone(),
+            opened: parts.foundation.opened.clone(),
             engine: parts.engine.clone(),
             lifecycle: surroundings.lifecycle.clone(),
         };
@@ -112,7 +131,7 @@ impl Server {
         if let Err(error) = self.engine.leave().await {
             tracing::warn!(%error, "the node could not leave the store; the next start takes its work over");
         }
-        self.store.close().await;
+        self.opened.close().await;
         Ok(finished?)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use cogwire_store::lease::Standing;
 use serde_json::json;
 
 use super::{Api, Failure, answer};
@@ -14,22 +15,35 @@ pub(super) async fn healthz() -> Response {
     answer::value(StatusCode::OK, &json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: the server takes work.
+/// `GET /readyz`: the server takes work. It asks everything that the work needs, each time, so it is right again by itself
+/// once that is back.
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
+    let roles: Vec<&str> = api.roles.names().collect();
+    let reasons = reasons(&api).await;
+    match reasons.is_empty() {
+        true => answer::value(StatusCode::OK, &json!({"roles": roles, "status": "ready"})),
+        false => answer::value(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({"reasons": reasons, "roles": roles, "status": "unavailable"}),
+        ),
+    }
+}
+
+/// Why the server takes no work, if so.
+async fn reasons(api: &Api) -> Vec<String> {
+    let (store, files) = tokio::join!(api.store.check(), api.files.ready());
     let mut reasons = Vec::new();
     if api.engine.stopping().is_cancelled() {
         reasons.push("the server is stopping".to_owned());
     }
-    if let Err(error) = api.store.check().await {
-        reasons.push(error.to_string());
+    reasons.extend(store.err().map(|error| error.to_string()));
+    if api.lease.standing(api.lease.term(), api.clock.monotonic()) != Standing::Holds {
+        reasons.push(
+            "this server's lease has ended: others may take over its work until it is extended".to_owned(),
+        );
     }
-    match reasons.is_empty() {
-        true => answer::value(StatusCode::OK, &json!({"status": "ready"})),
-        false => answer::value(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &json!({"reasons": reasons, "status": "unavailable"}),
-        ),
-    }
+    reasons.extend(files.err().map(|error| error.to_string()));
+    reasons
 }
 
 /// `GET /metrics`

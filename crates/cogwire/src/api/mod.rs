@@ -25,24 +25,27 @@ mod recent;
 mod routes;
 mod streams;
 mod trainings;
+mod unserved;
 mod versions;
+mod warnings;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cogwire_core::prediction::AccountId;
+use cogwire_core::prediction::{AccountId, Limits};
 use cogwire_core::time::{Clock, Entropy, Timestamp};
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
 use cogwire_core::wire::{Links, MAX_WAIT};
 use cogwire_delivery::guard::Guard;
 use cogwire_engine::Engine;
 use cogwire_files::Files;
-use cogwire_store::Store;
+use cogwire_store::{NodeLease, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::config::Roles;
 use auth::Tokens;
 use versions::Versions;
 
@@ -67,6 +70,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What this node does.
+    pub roles: Roles,
+    /// Its lease.
+    pub lease: Arc<NodeLease>,
     /// The writes under way. A client that hangs up does not stop them; the server waits for them when it stops.
     pub tasks: TaskTracker,
 }
@@ -82,6 +89,8 @@ pub struct ApiConfig {
     pub webhook_payload: PayloadShape,
     /// The longest request body, in bytes. Files in inputs may be data URLs, so it is generous.
     pub body_limit: usize,
+    /// How long a prediction may wait until it runs.
+    pub queue_timeout: Duration,
     /// The longest `Prefer: wait`.
     pub max_wait: Duration,
     /// How long a stream may be silent before it is closed.
@@ -109,6 +118,8 @@ pub struct Api {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) config: ApiConfig,
+    roles: Roles,
+    lease: Arc<NodeLease>,
     tasks: TaskTracker,
     tokens: Tokens,
     versions: Versions,
@@ -121,6 +132,7 @@ impl Default for ApiConfig {
             webhook_default_events: EventSet::DEFAULT,
             webhook_payload: PayloadShape::Prediction,
             body_limit: 64 << 20,
+            queue_timeout: Limits::default().queue,
             max_wait: MAX_WAIT,
             stream_idle: Duration::from_secs(30),
             metrics: None,
@@ -140,6 +152,8 @@ impl Api {
             clock: parts.clock,
             entropy: parts.entropy,
             config,
+            roles: parts.roles,
+            lease: parts.lease,
             tasks: parts.tasks,
             tokens: Tokens::default(),
             versions: Versions::default(),

@@ -15,7 +15,7 @@ use super::at::At;
 use super::auth::Caller;
 use super::list::{Page, page_url};
 use super::query::Query;
-use super::{Api, Failure, answer, caller};
+use super::{Api, Failure, answer, caller, warnings};
 
 /// Predictions on a page, as on Replicate.
 const PAGE: u32 = 100;
@@ -38,7 +38,9 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let prediction = api.own_prediction(&account, &id).await?;
-    Ok(shown(&api, &prediction, caller::mask(&headers)))
+    let mut response = shown(&api, &prediction, caller::mask(&headers));
+    warnings::add(&mut response, &api.unserved(&prediction).await);
+    Ok(response)
 }
 
 /// `POST /predictions/{id}/cancel`

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, Method};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
@@ -20,9 +20,9 @@ use crate::dashboard;
 
 /// Everything that the server answers.
 pub fn router(api: Arc<Api>) -> Router {
-    let routes = with_token(&api)
-        .merge(for_any_origin())
-        .merge(without_token())
+    let routes = if api.roles.api { of_api(&api) } else { Router::new().fallback(no_api) };
+    let routes = routes
+        .merge(of_node())
         .layer(ServiceBuilder::new().layer(from_fn_with_state(Arc::clone(&api), observe::observe)).layer(
             CatchPanicLayer::custom(|payload: Box<dyn std::any::Any + Send>| {
                 observe::panicked(payload.as_ref())
@@ -32,6 +32,12 @@ pub fn router(api: Arc<Api>) -> Router {
     // The path is settled before any route is looked for, so the routes are a service of their own.
     let settled = ServiceBuilder::new().map_request(path::normalise).service(routes);
     Router::new().fallback_service(settled)
+}
+
+/// What a node with the role `api` answers.
+fn of_api(api: &Arc<Api>) -> Router<Arc<Api>> {
+    let pages = dashboard::routes().method_not_allowed_fallback(method_not_allowed);
+    with_token(api).merge(for_any_origin()).merge(pages)
 }
 
 /// The API. An unknown path is told to nobody without a token, either.
@@ -90,13 +96,21 @@ fn for_any_origin() -> Router<Arc<Api>> {
         .layer(cors)
 }
 
-fn without_token() -> Router<Arc<Api>> {
+/// What every node answers.
+fn of_node() -> Router<Arc<Api>> {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .merge(dashboard::routes())
         .method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn no_api(State(api): State<Arc<Api>>) -> Failure {
+    let detail = format!(
+        "This server does not answer the API, because it has only the roles \"{}\": ask one that has the role \"api\"",
+        api.roles
+    );
+    ErrorBody::new(404, detail).into()
 }
 
 /// Uploads do not exist yet. On a status of this class, the JavaScript client sends the file as a data URL instead.

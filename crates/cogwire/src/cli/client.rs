@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::failure::{Failure, Outcome};
+use super::output::{self, Style};
 use target::Target;
 pub(super) use target::TargetArgs;
 
@@ -47,6 +48,11 @@ impl Client {
         json(self.send(self.request(Method::GET, path)).await?).await
     }
 
+    /// `GET` for somebody who reads the answer: what the server warns of is said, too.
+    pub(super) async fn look(&self, path: &str) -> Outcome<Value> {
+        json(warned(self.send(self.request(Method::GET, path)).await?)).await
+    }
+
     /// `GET`, and `None` when the answer is 404.
     pub(super) async fn find(&self, path: &str) -> Outcome<Option<Value>> {
         let response = self.answer(self.request(Method::GET, path)).await?;
@@ -56,9 +62,9 @@ impl Client {
         json(checked(response).await?).await.map(Some)
     }
 
-    /// `POST` with a JSON body, and the answer's JSON.
+    /// `POST` with a JSON body, and the answer's JSON. What the server warns of is said.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
-        json(self.send(self.request(Method::POST, path).json(body)).await?).await
+        json(warned(self.send(self.request(Method::POST, path).json(body)).await?)).await
     }
 
     /// The secret that signs this account's webhooks.
@@ -151,6 +157,15 @@ async fn json(response: Response) -> Outcome<Value> {
         .json()
         .await
         .map_err(|error| Failure::of("the server's answer is not JSON", &error.without_url()))
+}
+
+/// Says what a server warns of although all went well.
+fn warned(response: Response) -> Response {
+    let warnings = response.headers().get_all("cogwire-warning").iter();
+    for warning in warnings.filter_map(|warning| warning.to_str().ok()) {
+        output::say(format_args!("{} {warning}", Style::Warning.paint("warning:")));
+    }
+    response
 }
 
 /// Turns an error answer into its explanation.

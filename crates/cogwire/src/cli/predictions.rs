@@ -110,7 +110,7 @@ pub(super) async fn first_of_pages(client: &Client, path: &str, limit: usize) ->
 }
 
 async fn show(client: &Client, id: &str, json: bool) -> Outcome {
-    let prediction = client.get(&format!("/predictions/{id}")).await?;
+    let prediction = client.look(&format!("/predictions/{id}")).await?;
     if json {
         output::print_json(&prediction)?;
         return Ok(());

@@ -8,20 +8,27 @@ use secrecy::SecretString;
 
 use super::failure::{Failure, Outcome, with_causes};
 use super::output;
-use crate::config::{Config, ConfigArgs, LogFormat};
-use crate::lifecycle::{Lifecycle, SystemClock, SystemEntropy};
+use crate::config::{Config, ConfigArgs, Environment, LogFormat};
+use crate::lifecycle::{CorrectedClock, Lifecycle, SystemClock, SystemEntropy};
 use crate::server::{Credentials, Error, Server, Surroundings, Tokens};
 use crate::telemetry;
 use welcome::{TokenPlace, Welcome};
 
 /// Serves until a signal comes.
 pub(super) async fn run(args: ConfigArgs) -> Outcome {
-    let config = args.config()?;
+    let config = args.config(&Environment::of_process())?;
     telemetry::start_log(config.log_format);
     let metrics = telemetry::start_metrics().map_err(|error| Failure::from_error(&error))?;
-    let (clock, lifecycle) = (Arc::new(SystemClock), Lifecycle::default());
+    let clock = Arc::new(CorrectedClock::new(Arc::new(SystemClock)));
+    let lifecycle = Lifecycle::default();
     lifecycle.listen_for_signals(config.drain_timeout, clock.clone()).map_err(Error::Signals)?;
-    let surroundings = Surroundings { clock, entropy: Arc::new(SystemEntropy), metrics, lifecycle };
+    let surroundings = Surroundings {
+        clock: clock.clone(),
+        correction: Some(clock),
+        entropy: Arc::new(SystemEntropy),
+        metrics,
+        lifecycle,
+    };
     let server = Server::start(config.clone(), surroundings).await?;
     warn_if_exposed(&config);
     welcome(&config, &server);
@@ -56,6 +63,7 @@ fn token_place(config: &Config, server: &Server) -> TokenPlace {
         Tokens::Stored => kept_before(config, server.url()),
         Tokens::OnlyEnvironment => TokenPlace::Environment,
         Tokens::None => TokenPlace::Nowhere,
+        Tokens::NoApi => TokenPlace::NotNeeded,
     }
 }
 

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::failure::Outcome;
 use super::output;
-use crate::config::{self, Config, ConfigArgs, DEFAULT_CONFIG, Secrets};
+use crate::config::{self, Config, ConfigArgs, DEFAULT_CONFIG, Environment};
 
 /// Shows the configuration.
 #[derive(Debug, Args)]
@@ -26,8 +26,9 @@ pub(super) fn run(args: ShowConfigArgs) -> Outcome {
     match args.command {
         ShowConfigCommand::Default => output::print(DEFAULT_CONFIG.trim_end())?,
         ShowConfigCommand::Print(args) => {
-            let layers = args.layers()?;
-            let config = Config::read(&layers, Secrets::from_environment()?)?;
+            let environment = Environment::of_process();
+            let layers = args.layers(&environment)?;
+            let config = Config::read(&layers, &environment)?;
             output::print(config::print(&layers, &config).trim_end())?;
         }
     }

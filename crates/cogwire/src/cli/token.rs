@@ -1,30 +1,27 @@
 //! `cogwire token`: API tokens, made and revoked in the database itself, so that nobody needs a token to make one.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use clap::{Args, Subcommand};
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Clock;
-use cogwire_store::AccountStore;
+use cogwire_store::Store;
 use cogwire_store::account::Token;
-use cogwire_store::sqlite::{SqliteOptions, SqliteStore};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Outcome};
 use super::output::{self, Cell, Table};
-use crate::config::DataDirArgs;
+use super::store;
+use crate::config::StoreArgs;
 use crate::lifecycle::{SystemClock, SystemEntropy};
 use crate::server::token;
 
-/// Makes, lists and revokes API tokens. Works on the data directory, beside a running server or without one.
+/// Makes, lists and revokes API tokens. Works on the database itself, beside running servers or without one.
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
     #[command(subcommand)]
     command: TokenCommand,
     #[command(flatten)]
-    data: DataDirArgs,
+    store: StoreArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,28 +51,18 @@ enum TokenCommand {
 
 /// Does what the subcommand says.
 pub(super) async fn run(args: TokenArgs) -> Outcome {
-    let account = AccountId(args.data.username()?.into());
-    let data_dir = args.data.data_dir()?;
-    let store = open(&data_dir)?;
+    let (opened, account) = store::open(args.store).await?;
+    let store = opened.store();
     let done = match args.command {
-        TokenCommand::Create { name, json } => create(&store, account, name, json).await,
-        TokenCommand::Ls { json } => list(&store, &account, json).await,
-        TokenCommand::Revoke { token } => revoke(&store, &account, &token).await,
+        TokenCommand::Create { name, json } => create(store.as_ref(), account, name, json).await,
+        TokenCommand::Ls { json } => list(store.as_ref(), &account, json).await,
+        TokenCommand::Revoke { token } => revoke(store.as_ref(), &account, &token).await,
     };
-    store.close().await;
+    opened.close().await;
     done
 }
 
-fn open(data_dir: &Path) -> Outcome<Arc<SqliteStore>> {
-    let opened = SqliteStore::open_shared(data_dir, SqliteOptions::new(SystemClock.now()));
-    opened.map(Arc::new).map_err(|error| {
-        let attempt =
-            format!("cannot open the database in {} (is it the right --data-dir?)", data_dir.display());
-        Failure::of(attempt, &error)
-    })
-}
-
-async fn create(store: &SqliteStore, account: AccountId, name: String, json: bool) -> Outcome {
+async fn create(store: &dyn Store, account: AccountId, name: String, json: bool) -> Outcome {
     let now = SystemClock.now();
     store.ensure_account(&account, now).await?;
     let token = token::generate(&SystemEntropy);
@@ -93,7 +80,7 @@ async fn create(store: &SqliteStore, account: AccountId, name: String, json: boo
     Ok(())
 }
 
-async fn list(store: &SqliteStore, account: &AccountId, json: bool) -> Outcome {
+async fn list(store: &dyn Store, account: &AccountId, json: bool) -> Outcome {
     let tokens = store.tokens(account).await?;
     if json {
         output::print_json(&tokens.iter().map(describe).collect())?;
@@ -108,7 +95,7 @@ async fn list(store: &SqliteStore, account: &AccountId, json: bool) -> Outcome {
     Ok(())
 }
 
-async fn revoke(store: &SqliteStore, account: &AccountId, wanted: &str) -> Outcome {
+async fn revoke(store: &dyn Store, account: &AccountId, wanted: &str) -> Outcome {
     let tokens = store.tokens(account).await?;
     let hash = token::hash(wanted);
     let fits =

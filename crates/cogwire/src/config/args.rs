@@ -5,38 +5,48 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
+use super::environment::Environment;
 use super::layers::{Layers, Raw, Source};
-use super::setting::{Arity, SETTINGS, Setting};
-use super::{Config, Error, Secrets, read};
+use super::secrets::settings_in_files;
+use super::setting::{Arity, DATABASE_URL, SETTINGS, Setting};
+use super::{Config, Error, read};
 
 const CONFIG: &str = "config";
 
 /// Every setting, and `--config`.
 #[derive(Debug, Clone)]
-pub struct ConfigArgs {
-    file: Option<PathBuf>,
-    given: Vec<Raw>,
-}
+pub struct ConfigArgs(Given);
 
-/// `--data-dir` and `--config`, for commands that open the database beside a server.
+/// `--data-dir` and `--config`, for commands that look for a server's credentials on this machine.
 #[derive(Debug, Clone)]
-pub struct DataDirArgs(ConfigArgs);
+pub struct DataDirArgs(Given);
+
+/// `--data-dir`, `--database-url` and `--config`, for commands that open the store beside the servers.
+#[derive(Debug, Clone)]
+pub struct StoreArgs(Given);
+
+/// What the command line and the environment say.
+#[derive(Debug, Clone)]
+struct Given {
+    file: Option<PathBuf>,
+    values: Vec<Raw>,
+}
 
 impl ConfigArgs {
     /// All values with their origins.
     ///
     /// # Errors
-    /// When the file cannot be used.
-    pub fn layers(self) -> Result<Layers, Error> {
-        Layers::load(self.file.as_deref(), self.given)
+    /// When the file cannot be used, and when a variable of the environment means nothing.
+    pub fn layers(self, environment: &Environment) -> Result<Layers, Error> {
+        self.0.layers(environment)
     }
 
     /// The configuration that is in force.
     ///
     /// # Errors
     /// When a value cannot be used.
-    pub fn config(self) -> Result<Config, Error> {
-        Config::read(&self.layers()?, Secrets::from_environment()?)
+    pub fn config(self, environment: &Environment) -> Result<Config, Error> {
+        Config::read(&self.layers(environment)?, environment)
     }
 }
 
@@ -45,75 +55,82 @@ impl DataDirArgs {
     ///
     /// # Errors
     /// When the configuration file cannot be used, or no home directory is known.
-    pub fn data_dir(self) -> Result<PathBuf, Error> {
-        read::data_dir(&self.0.layers()?, &|name| std::env::var_os(name).map(PathBuf::from))
+    pub fn data_dir(self, environment: &Environment) -> Result<PathBuf, Error> {
+        read::data_dir(&Layers::load(self.0.file.as_deref(), self.0.values)?, environment)
     }
+}
 
-    /// The account whose tokens are meant.
+impl StoreArgs {
+    /// The values that concern the store, with their origins.
     ///
     /// # Errors
-    /// When the configuration file cannot be used.
-    pub fn username(&self) -> Result<String, Error> {
-        let layers = self.0.clone().layers()?;
-        Ok(layers.get("username").map(|raw| raw.texts.concat()).unwrap_or_default())
+    /// As [`ConfigArgs::layers`].
+    pub fn layers(self, environment: &Environment) -> Result<Layers, Error> {
+        self.0.layers(environment)
     }
 }
 
-impl Args for ConfigArgs {
-    fn augment_args(command: Command) -> Command {
-        let command = command.arg(config_arg());
-        SETTINGS.iter().fold(command, |command, setting| command.arg(arg(setting)))
+impl Given {
+    fn find(matches: &ArgMatches, concerned: fn(&Setting) -> bool) -> Self {
+        let settings = SETTINGS.iter().filter(|setting| concerned(setting));
+        let values = settings.filter_map(|setting| given(matches, setting)).collect();
+        Self { file: matches.get_one(CONFIG).cloned(), values }
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for ConfigArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = SETTINGS.iter().filter_map(|setting| given(matches, setting)).collect();
-        Ok(Self { file: matches.get_one(CONFIG).cloned(), given })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
+    fn layers(mut self, environment: &Environment) -> Result<Layers, Error> {
+        environment.refuse_unknown()?;
+        self.values.extend(settings_in_files(environment)?);
+        Layers::load(self.file.as_deref(), self.values)
     }
 }
 
-impl Args for DataDirArgs {
-    fn augment_args(command: Command) -> Command {
-        let settings = SETTINGS.iter().filter(|setting| concerns_data(setting));
-        // The folder is what people name; the rest follows from the configuration file, as for the server.
-        let shown = |setting: &'static Setting| {
-            arg(setting).global(true).hide(setting.key != "data_dir").help_heading("Server")
-        };
-        settings.fold(command.arg(config_arg().global(true).hide(true)), |command, setting| {
-            command.arg(shown(setting))
-        })
-    }
+/// Makes arguments of the settings that `$concerned` chooses. `$shape` says how each looks.
+macro_rules! arguments {
+    ($name:ident, $concerned:expr, $shape:expr) => {
+        impl Args for $name {
+            fn augment_args(command: Command) -> Command {
+                let settings = SETTINGS.iter().filter(|setting| $concerned(setting)).map(arg);
+                std::iter::once(config_arg()).chain(settings).map($shape).fold(command, Command::arg)
+            }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+
+        impl FromArgMatches for $name {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                Ok(Self(Given::find(matches, $concerned)))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+    };
 }
 
-impl FromArgMatches for DataDirArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let settings = SETTINGS.iter().filter(|setting| concerns_data(setting));
-        let given = settings.filter_map(|setting| given(matches, setting)).collect();
-        Ok(Self(ConfigArgs { file: matches.get_one(CONFIG).cloned(), given }))
-    }
+arguments!(ConfigArgs, concerns_server, std::convert::identity);
+arguments!(DataDirArgs, concerns_credentials, beside_a_server);
+arguments!(StoreArgs, concerns_store, beside_a_server);
 
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+fn concerns_server(_: &Setting) -> bool {
+    true
 }
 
-fn concerns_data(setting: &Setting) -> bool {
-    matches!(setting.key, "data_dir" | "username")
+fn concerns_credentials(setting: &Setting) -> bool {
+    setting.key == "data_dir"
+}
+
+fn concerns_store(setting: &Setting) -> bool {
+    matches!(setting.key, "data_dir" | "database_url" | "database_connections" | "username")
+}
+
+/// Where data is, is what people name; the rest follows from the configuration file, as for the server.
+fn beside_a_server(arg: Arg) -> Arg {
+    let shown = ["data_dir", DATABASE_URL].contains(&arg.get_id().as_str());
+    arg.global(true).hide(!shown).help_heading("Server")
 }
 
 fn config_arg() -> Arg {

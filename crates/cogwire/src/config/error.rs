@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use cogwire_files::InvalidStorage;
+
 use super::setting::Setting;
 
 /// Something in the configuration is wrong. Each text is one sentence that names the place.
@@ -33,6 +35,14 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A variable of the environment means nothing.
+    #[error("unknown environment variable {name}{}", suggestion(meant.as_deref()))]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// The name that was most likely meant.
+        meant: Option<String>,
+    },
     /// A value in the file has the wrong type.
     #[error("{place} must be {expected}")]
     WrongType {
@@ -51,6 +61,9 @@ pub enum Error {
         /// What it must be.
         expected: String,
     },
+    /// There is no such storage, or a variable that it needs is wrong.
+    #[error(transparent)]
+    Storage(#[from] InvalidStorage),
     /// Two settings do not go together, or one needs another.
     #[error("{0}")]
     Conflict(String),
@@ -68,8 +81,12 @@ pub enum Error {
 }
 
 fn did_you_mean(key: &str) -> String {
-    match Setting::nearest(key) {
-        Some(meant) => format!(" (did you mean {meant:?}?)"),
+    suggestion(Setting::nearest(key).map(|meant| format!("{meant:?}")).as_deref())
+}
+
+fn suggestion(meant: Option<&str>) -> String {
+    match meant {
+        Some(meant) => format!(" (did you mean {meant}?)"),
         None => " (`cogwire config default` shows them all)".to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::redact;
 use super::setting::{Arity, SETTINGS, Setting};
 
 /// The defaults, and the reference documentation.
@@ -20,6 +21,8 @@ pub enum Source {
     Default,
     /// This file.
     File(PathBuf),
+    /// A file that the setting's other environment variable names.
+    EnvironmentFile,
     /// The setting's environment variable.
     Environment,
     /// The setting's flag.
@@ -27,7 +30,7 @@ pub enum Source {
 }
 
 /// A setting's raw texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Raw {
     /// The setting.
     pub setting: &'static Setting,
@@ -103,6 +106,7 @@ impl Raw {
         match &self.source {
             Source::Default => format!("the default of {}", self.setting.key),
             Source::File(path) => format!("{}: {}", path.display(), self.setting.key),
+            Source::EnvironmentFile => self.setting.file_variable().unwrap_or_default(),
             Source::Environment => self.setting.variable(),
             Source::Flag => format!("--{}", self.setting.flag()),
         }
@@ -117,9 +121,11 @@ impl Raw {
     }
 }
 
+/// As TOML, without passwords.
 impl fmt::Display for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.setting.arity {
+            _ if self.setting.holds_secret() => write!(f, "{:?}", redact::database_url(&self.texts.concat())),
             Arity::Many => write!(f, "{:?}", self.texts),
             Arity::Switch => f.write_str(&self.texts.concat()),
             Arity::One if self.texts.iter().all(|text| text.parse::<u64>().is_ok()) => {
@@ -127,6 +133,12 @@ impl fmt::Display for Raw {
             }
             Arity::One => write!(f, "{:?}", self.texts.concat()),
         }
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {self} ({:?})", self.setting.key, self.source)
     }
 }
 

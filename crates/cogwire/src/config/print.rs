@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::layers::{Layers, Source};
+use super::layers::{Layers, Raw, Source};
+use super::redact::MASK;
 use super::secrets::{API_TOKEN, WEBHOOK_SECRET};
 use super::{Config, Secrets};
 
@@ -14,7 +15,7 @@ pub fn print(layers: &Layers, config: &Config) -> String {
     let mut text = String::new();
     for (setting, raw) in layers.all() {
         let (value, origin) = match raw {
-            Some(raw) => (format!("{} = {raw}", setting.key), origin(&raw.source, &setting.variable())),
+            Some(raw) => (format!("{} = {raw}", setting.key), origin(raw)),
             None if setting.key == "data_dir" => {
                 (format!("data_dir = {:?}", config.data_dir), "home".to_owned())
             }
@@ -30,7 +31,7 @@ fn print_secrets(text: &mut String, secrets: &Secrets) {
     for (name, set) in
         [(API_TOKEN, secrets.api_token.is_some()), (WEBHOOK_SECRET, secrets.webhook_secret.is_some())]
     {
-        let value = if set { format!("# {name}=********") } else { format!("# {name}") };
+        let value = if set { format!("# {name}={MASK}") } else { format!("# {name}") };
         line(text, &value, if set { "environment" } else { "not set" });
     }
 }
@@ -39,11 +40,11 @@ fn line(text: &mut String, value: &str, origin: &str) {
     writeln!(text, "{value:<COLUMN$} # {origin}").expect("writing to a String cannot fail");
 }
 
-fn origin(source: &Source, variable: &str) -> String {
-    match source {
+fn origin(raw: &Raw) -> String {
+    match &raw.source {
         Source::Default => "default".to_owned(),
         Source::File(path) => path.display().to_string(),
-        Source::Environment => variable.to_owned(),
+        Source::EnvironmentFile | Source::Environment => raw.place(),
         Source::Flag => "flag".to_owned(),
     }
 }

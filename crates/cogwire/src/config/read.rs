@@ -1,51 +1,70 @@
 //! From texts to values.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cogwire_core::prediction::Limits;
 use cogwire_core::webhook::event::{EventSet, PayloadShape, WebhookEvent};
+use cogwire_files::Storage;
 use url::Url;
 
+use super::environment::Environment;
 use super::layers::{Layers, Raw};
-use super::{Config, Error, FileMode, LogFormat, Secrets, Tls, Webhooks, value};
+use super::setting::{DATABASE_URL, nearest_of};
+use super::{
+    Config, Database, Error, FileMode, LogFormat, Role, Roles, Secrets, StorePlace, Tls, Webhooks, value,
+};
 
-pub(super) fn config(layers: &Layers, secrets: Secrets) -> Result<Config, Error> {
+pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Config, Error> {
     let reader = Reader(layers);
     Ok(Config {
         listen: reader.required("listen", "an address such as 127.0.0.1:8787 or :8787", listen)?,
         public_url: reader.optional("public_url", "an http or https URL", public_url)?,
         behind_proxy: reader.switch("behind_proxy")?,
         tls: reader.tls()?,
-        data_dir: data_dir(layers, &|name| std::env::var_os(name).map(PathBuf::from))?,
+        data_dir: data_dir(layers, environment)?,
+        database: reader.database()?,
+        storage: reader.storage(environment)?,
+        roles: reader.roles()?,
+        node_lease: reader.duration_within("node_lease", "3s", "10m")?,
         retention: reader.required("retention", RETENTION, value::retention)?,
         webhook_retention: reader.required("webhook_retention", RETENTION, value::retention)?,
         output_files: reader.required("output_files", "one of auto, url, data", file_mode)?,
-        username: reader.required("username", "a name of letters, digits, '-' and '_'", username)?,
+        username: reader.username()?,
         scripts: reader.paths("scripts"),
-        max_running: reader.count("max_running", 1_000_000)?,
+        max_running: reader.number("max_running", 1..=1_000_000)?,
         limits: reader.limits()?,
         webhooks: reader.webhooks()?,
         drain_timeout: reader.duration("drain_timeout")?,
         body_limit: reader.required("body_limit", "a size from 1KiB to 1GiB, such as 64MiB", body_limit)?,
-        max_connections: reader.count("max_connections", 1_000_000)?,
+        max_connections: reader.number("max_connections", 1..=1_000_000)?,
         log_format: reader.required("log_format", "one of text, json, auto", log_format)?,
-        secrets,
+        secrets: Secrets::read(environment)?,
     })
 }
 
+/// Where the store is, for commands that use nothing else.
+pub(super) fn store_place(layers: &Layers, environment: &Environment) -> Result<StorePlace, Error> {
+    match Reader(layers).database()? {
+        Some(database) => Ok(StorePlace::Database(database)),
+        None => data_dir(layers, environment).map(StorePlace::DataDir),
+    }
+}
+
+/// The account's name.
+pub(super) fn account_name(layers: &Layers) -> Result<String, Error> {
+    Reader(layers).username()
+}
+
 /// Where data goes: as configured, else where the XDG conventions say.
-pub(super) fn data_dir(
-    layers: &Layers,
-    variable: &dyn Fn(&str) -> Option<PathBuf>,
-) -> Result<PathBuf, Error> {
+pub(super) fn data_dir(layers: &Layers, environment: &Environment) -> Result<PathBuf, Error> {
     if let Some(raw) = layers.get("data_dir").filter(|raw| !raw.texts.concat().is_empty()) {
         return Ok(raw.path(&raw.texts.concat()));
     }
-    let absolute = |path: &PathBuf| path.is_absolute();
-    let base = variable("XDG_DATA_HOME")
-        .filter(absolute)
-        .or_else(|| variable("HOME").filter(absolute).map(|home| home.join(".local/share")));
+    let absolute = |name| environment.path(name).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
     Ok(base.ok_or(Error::NoDataDir)?.join("cogwire"))
 }
 
@@ -78,18 +97,34 @@ impl Reader<'_> {
         self.required(key, "true or false", switch)
     }
 
-    fn duration(&self, key: &str) -> Result<std::time::Duration, Error> {
+    fn duration(&self, key: &str) -> Result<Duration, Error> {
         self.required(key, "a time such as 500ms, 30s, 10m or 1d", value::duration)
     }
 
-    fn count(&self, key: &str, most: usize) -> Result<usize, Error> {
-        let expected = format!("a whole number from 1 to {most}");
-        let number: usize = self.required(key, &expected, |text| text.parse().ok())?;
-        match (self.0.get(key), number) {
-            (Some(raw), number) if number == 0 || number > most => {
-                Err(invalid(raw, &raw.texts.concat(), &expected))
-            }
-            _ => Ok(number),
+    /// The bounds are written as the value is.
+    fn duration_within(&self, key: &str, least: &str, most: &str) -> Result<Duration, Error> {
+        let bound = |text| value::duration(text).expect("a bound is a time");
+        let bounds = bound(least)..=bound(most);
+        let time: Duration = self.duration(key)?;
+        self.checked(key, time, bounds, &format!("a time from {least} to {most}"))
+    }
+
+    fn number(&self, key: &str, bounds: RangeInclusive<usize>) -> Result<usize, Error> {
+        let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        let number = self.required(key, &expected, |text| text.parse().ok())?;
+        self.checked(key, number, bounds, &expected)
+    }
+
+    fn checked<T: PartialOrd>(
+        &self,
+        key: &str,
+        value: T,
+        bounds: RangeInclusive<T>,
+        expected: &str,
+    ) -> Result<T, Error> {
+        match self.0.get(key) {
+            Some(raw) if !bounds.contains(&value) => Err(invalid(raw, &raw.texts.concat(), expected)),
+            _ => Ok(value),
         }
     }
 
@@ -113,9 +148,42 @@ impl Reader<'_> {
             allow: self.each("webhook_allow", allowed, |text| text.parse().ok())?,
             default_events: if events.is_empty() { EventSet::DEFAULT } else { events.into_iter().collect() },
             payload: self.required("webhook_payload", "prediction or event", payload)?,
-            concurrency: self.count("webhook_concurrency", 100_000)?,
-            per_origin: self.count("webhook_concurrency_per_origin", 100_000)?,
+            concurrency: self.number("webhook_concurrency", 1..=100_000)?,
+            per_origin: self.number("webhook_concurrency_per_origin", 1..=100_000)?,
+            timeout: self.duration_within("webhook_timeout", "100ms", "5m")?,
+            progress_timeout: self.duration_within("webhook_progress_timeout", "100ms", "5m")?,
         })
+    }
+
+    fn username(&self) -> Result<String, Error> {
+        self.required("username", "a name of letters, digits, '-' and '_'", username)
+    }
+
+    /// The URL is not looked into here: the store knows what it may say, and what is wrong with it.
+    fn database(&self) -> Result<Option<Database>, Error> {
+        let connections = self.number("database_connections", 2..=500)?;
+        let url = self.0.get(DATABASE_URL).map(|raw| raw.texts.concat()).filter(|url| !url.is_empty());
+        Ok(url.map(|url| Database { url: url.into(), connections }))
+    }
+
+    fn storage(&self, environment: &Environment) -> Result<Option<Storage>, Error> {
+        let Some(raw) = self.0.get("storage_url") else { return Ok(None) };
+        Ok(Some(match Storage::parse(&raw.texts.concat(), environment.texts())? {
+            Storage::Folder(path) => Storage::Folder(raw.path(&path.to_string_lossy())),
+            bucket => bucket,
+        }))
+    }
+
+    fn roles(&self) -> Result<Roles, Error> {
+        let raw = self.0.get("roles").expect("a test checks that the setting has a default");
+        let read = |text: &String| text.parse().map_err(|()| invalid(raw, text, &expected_role(text)));
+        let roles = raw.texts.iter().map(read).collect::<Result<Vec<Role>, Error>>()?;
+        if roles.is_empty() {
+            return conflict(
+                "a server without any of the roles does nothing: leave --roles out for all of them",
+            );
+        }
+        Ok(roles.into_iter().collect())
     }
 
     fn tls(&self) -> Result<Option<Tls>, Error> {
@@ -139,6 +207,12 @@ fn conflict<T>(text: &str) -> Result<T, Error> {
 
 fn invalid(raw: &Raw, text: &str, expected: &str) -> Error {
     Error::Invalid { place: raw.place(), text: text.to_owned(), expected: expected.to_owned() }
+}
+
+fn expected_role(text: &str) -> String {
+    let names = Role::ALL.map(Role::name);
+    let meant = nearest_of(text, names).map(|meant| format!(" (did you mean {meant}?)"));
+    format!("one of {}{}", names.join(", "), meant.unwrap_or_default())
 }
 
 /// `:PORT` and `localhost:PORT` mean this machine; to listen everywhere one must say so.

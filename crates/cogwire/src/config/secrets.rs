@@ -6,11 +6,16 @@ use cogwire_core::webhook::signature::Secret;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Error;
+use super::environment::Environment;
+use super::layers::{Raw, Source};
 use super::read::secret_file;
+use super::setting::{SETTINGS, Setting};
 
 /// The names of the variables.
 pub(super) const API_TOKEN: &str = "COGWIRE_API_TOKEN";
+pub(super) const API_TOKEN_FILE: &str = "COGWIRE_API_TOKEN_FILE";
 pub(super) const WEBHOOK_SECRET: &str = "COGWIRE_WEBHOOK_SECRET";
+pub(super) const WEBHOOK_SECRET_FILE: &str = "COGWIRE_WEBHOOK_SECRET_FILE";
 
 /// What only the environment says.
 #[derive(Debug, Clone, Default)]
@@ -22,18 +27,13 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads them from this process's environment.
+    /// Reads them.
     ///
     /// # Errors
     /// When one cannot be used.
-    pub fn from_environment() -> Result<Self, Error> {
-        Self::read(&|name| std::env::var(name).ok())
-    }
-
-    /// Reads them from any environment.
-    pub(super) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let api_token = find(variable, API_TOKEN, "COGWIRE_API_TOKEN_FILE")?;
-        let webhook_secret = find(variable, WEBHOOK_SECRET, "COGWIRE_WEBHOOK_SECRET_FILE")?;
+    pub(super) fn read(environment: &Environment) -> Result<Self, Error> {
+        let api_token = find(environment, API_TOKEN, API_TOKEN_FILE)?;
+        let webhook_secret = find(environment, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE)?;
         Ok(Self {
             api_token: api_token.map(checked_token).transpose()?,
             webhook_secret: webhook_secret.as_ref().map(parsed_secret).transpose()?,
@@ -41,20 +41,32 @@ impl Secrets {
     }
 }
 
-fn find(
-    variable: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-    file_name: &'static str,
-) -> Result<Option<SecretString>, Error> {
-    let given = |name| variable(name).filter(|text| !text.is_empty());
-    match (given(name), given(file_name)) {
+/// The settings whose value is in a file that the environment names.
+pub(super) fn settings_in_files(environment: &Environment) -> Result<Vec<Raw>, Error> {
+    SETTINGS.iter().filter_map(|setting| setting_in_file(setting, environment).transpose()).collect()
+}
+
+fn setting_in_file(setting: &'static Setting, environment: &Environment) -> Result<Option<Raw>, Error> {
+    let Some(file) = setting.file_variable().filter(|file| environment.get(file).is_some()) else {
+        return Ok(None);
+    };
+    let value = find(environment, &setting.variable(), &file)?;
+    let raw = |value: SecretString| {
+        let texts = vec![value.expose_secret().to_owned()];
+        Raw { setting, texts, source: Source::EnvironmentFile }
+    };
+    Ok(value.map(raw))
+}
+
+fn find(environment: &Environment, name: &str, file_name: &str) -> Result<Option<SecretString>, Error> {
+    match (environment.get(name), environment.get(file_name)) {
         (Some(_), Some(_)) => {
             Err(Error::Conflict(format!("{name} and {file_name} are both set: choose one")))
         }
         (Some(text), None) => Ok(Some(text.into())),
         (None, None) => Ok(None),
         (None, Some(path)) => {
-            let path = Path::new(&path);
+            let path = Path::new(path);
             let text =
                 secret_file(path).map_err(|error| Error::Unreadable { path: path.to_owned(), error })?;
             Ok(Some(text.into()))

@@ -39,6 +39,16 @@ impl Setting {
         format!("COGWIRE_{}", self.key.to_ascii_uppercase())
     }
 
+    /// Whether a password may be in it: then it is never printed as it is.
+    pub fn holds_secret(&self) -> bool {
+        self.key == DATABASE_URL
+    }
+
+    /// The environment variable that names a file with the value, for a setting that holds a secret.
+    pub fn file_variable(&self) -> Option<String> {
+        self.holds_secret().then(|| format!("{}_FILE", self.variable()))
+    }
+
     /// The setting with this key.
     pub fn find(key: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.key == key)
@@ -46,18 +56,26 @@ impl Setting {
 
     /// The key that somebody who wrote `wrong` most likely meant.
     pub fn nearest(wrong: &str) -> Option<&'static str> {
-        const ALIKE: f64 = 0.75;
-        let wrong = wrong.replace('-', "_");
-        let scored = SETTINGS.iter().map(|setting| (strsim::jaro_winkler(&wrong, setting.key), setting.key));
-        let (score, key) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (score > ALIKE).then_some(key)
+        nearest_of(&wrong.replace('-', "_"), SETTINGS.iter().map(|setting| setting.key))
     }
 }
+
+/// The name that somebody who wrote `wrong` most likely meant.
+pub(super) fn nearest_of<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const ALIKE: f64 = 0.75;
+    let scored = names.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
+    let (score, name) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (score > ALIKE).then_some(name)
+}
+
+/// The key of the only setting that may hold a password.
+pub(super) const DATABASE_URL: &str = "database_url";
 
 const ADDRESS: &str = "Address";
 const MODELS: &str = "Models and limits";
 const WEBHOOKS: &str = "Webhooks";
 const DATA: &str = "Data";
+const MACHINES: &str = "Several machines";
 const PROCESS: &str = "Process";
 
 macro_rules! settings {
@@ -81,6 +99,11 @@ settings! {
     DATA One "webhook_retention" "TIME" "How long delivered webhooks and their attempts stay: 1h, 7d, never";
     DATA One "output_files" "MODE" "How outputs show files: url, data (data URLs up to 1 MiB), or auto";
     DATA One "username" "NAME" "The account's name, fixed at the first start";
+    MACHINES One "database_url" "URL" "PostgreSQL, for any number of servers: postgres://USER:PASSWORD@HOST/DATABASE";
+    MACHINES One "database_connections" "NUMBER" "Connections to PostgreSQL at once";
+    MACHINES One "storage_url" "URL" "Where files are: a folder, or s3://BUCKET/PREFIX";
+    MACHINES Many "roles" "ROLE" "What this server does: api, run, deliver";
+    MACHINES One "node_lease" "TIME" "How long this server may be silent before others take over its work";
     MODELS Many "scripts" "FILE" "Scripted models, one TOML file each";
     MODELS One "max_running" "NUMBER" "Predictions that run at once";
     MODELS One "queue_timeout" "TIME" "Longest wait for a free slot; then the prediction fails";
@@ -91,6 +114,8 @@ settings! {
     WEBHOOKS One "webhook_payload" "SHAPE" "prediction (as Replicate sends it), or event ({\"type\", \"data\"})";
     WEBHOOKS One "webhook_concurrency" "NUMBER" "Requests to receivers at once";
     WEBHOOKS One "webhook_concurrency_per_origin" "NUMBER" "Requests to one scheme, host and port at once";
+    WEBHOOKS One "webhook_timeout" "TIME" "Longest attempt to send the end of a prediction";
+    WEBHOOKS One "webhook_progress_timeout" "TIME" "Longest attempt to send a start, output or logs";
     PROCESS One "drain_timeout" "TIME" "After the first SIGTERM or SIGINT, how long runs may finish";
     PROCESS One "body_limit" "SIZE" "Longest request body, such as 64MiB";
     PROCESS One "max_connections" "NUMBER" "Client connections at once; further ones wait";

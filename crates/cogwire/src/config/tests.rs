@@ -16,7 +16,8 @@ fn arguments(arguments: &[&str]) -> ConfigArgs {
 
 fn read(flags: &[&str]) -> Result<Config, Error> {
     let flags = [&["--data-dir", "/data"], flags].concat();
-    Config::read(&arguments(&flags).layers()?, Secrets::default())
+    let environment = Environment::default();
+    Config::read(&arguments(&flags).layers(&environment)?, &environment)
 }
 
 fn file(text: &str) -> tempfile::NamedTempFile {
@@ -55,7 +56,7 @@ fn a_flag_wins_over_the_file_and_the_file_over_the_defaults() {
     assert_eq!(config.retention, Some(Duration::from_secs(3600)));
     assert_eq!(config.webhooks.allow.len(), 2);
     let origin = arguments(&["--config", path])
-        .layers()
+        .layers(&Environment::default())
         .expect("valid")
         .get("retention")
         .map(|raw| raw.source.clone());
@@ -91,6 +92,14 @@ fn errors_name_the_place_and_what_to_write() {
         (
             vec!["--max-running", "0"],
             "--max-running: \"0\" is not a whole number from 1 to 1000000".to_owned(),
+        ),
+        (
+            vec!["--webhook-timeout", "1ms"],
+            "--webhook-timeout: \"1ms\" is not a time from 100ms to 5m".to_owned(),
+        ),
+        (
+            vec!["--roles", "api,delivery"],
+            "--roles: \"delivery\" is not one of api, run, deliver (did you mean deliver?)".to_owned(),
         ),
         (vec!["--tls-cert", "a"], "--tls-cert and --tls-key go together: give both".to_owned()),
         (
@@ -150,23 +159,22 @@ fn paths_in_a_file_start_from_its_folder() {
 #[test]
 fn data_goes_where_the_conventions_say() {
     let layers = Layers::defaults().expect("valid");
-    let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/me"));
-    assert_eq!(read::data_dir(&layers, &home).expect("known"), Path::new("/home/me/.local/share/cogwire"));
-    let both = |name: &str| Some(PathBuf::from(if name == "HOME" { "/home/me" } else { "/xdg" }));
-    assert_eq!(read::data_dir(&layers, &both).expect("known"), Path::new("/xdg/cogwire"));
-    assert!(matches!(read::data_dir(&layers, &|_| None), Err(Error::NoDataDir)));
+    let folder = |environment: Environment| read::data_dir(&layers, &environment);
+    let home = ("HOME", "/home/me");
+    assert_eq!(folder([home].into()).expect("known"), Path::new("/home/me/.local/share/cogwire"));
+    let both = [home, ("XDG_DATA_HOME", "/xdg")];
+    assert_eq!(folder(both.into()).expect("known"), Path::new("/xdg/cogwire"));
+    assert!(matches!(folder(Environment::default()), Err(Error::NoDataDir)));
 }
 
 #[test]
 fn secrets_come_from_a_variable_or_a_file_and_are_masked() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let file = file(&format!("{secret}\n"));
-    let variable = |name: &str| match name {
-        "COGWIRE_API_TOKEN" => Some("r8_0123456789".to_owned()),
-        "COGWIRE_WEBHOOK_SECRET_FILE" => Some(file.path().display().to_string()),
-        _ => None,
-    };
-    let secrets = Secrets::read(&variable).expect("valid");
+    let path = file.path().to_str().expect("a readable name");
+    let environment =
+        Environment::from([("COGWIRE_API_TOKEN", "r8_0123456789"), ("COGWIRE_WEBHOOK_SECRET_FILE", path)]);
+    let secrets = Secrets::read(&environment).expect("valid");
     assert_eq!(
         secrets.webhook_secret.as_ref().map(cogwire_core::webhook::signature::Secret::expose),
         Some(secret.to_owned())
@@ -175,9 +183,94 @@ fn secrets_come_from_a_variable_or_a_file_and_are_masked() {
     let config = Config { secrets, ..read(&[]).expect("valid") };
     let printed = print(&Layers::defaults().expect("valid"), &config);
     assert!(printed.contains("# COGWIRE_API_TOKEN=********") && !printed.contains("r8_"), "{printed}");
-    let short = Secrets::read(&|name| (name == "COGWIRE_API_TOKEN").then(|| "abc".to_owned()));
+    let short = Secrets::read(&[("COGWIRE_API_TOKEN", "abc")].into());
     assert_eq!(
         short.expect_err("too short").to_string(),
         "COGWIRE_API_TOKEN: a token has at least 8 characters"
     );
+}
+
+const DATABASE: [&str; 2] = ["--database-url", "postgres://me:hidden@db/cogwire"];
+
+fn with_database(flags: &[&str]) -> Result<Config, Error> {
+    read(&[&DATABASE, flags].concat())
+}
+
+#[test]
+fn roles_are_divided_on_a_database_only() {
+    assert_eq!(read(&[]).expect("valid").roles, Roles::ALL);
+    assert!(refusal(&["--roles", "api"]).contains("one process does everything on SQLite"));
+    let divided = with_database(&["--roles", "deliver,api"]).expect("valid").roles;
+    assert_eq!(
+        (divided, divided.to_string()),
+        (Roles { run: false, ..Roles::ALL }, "api deliver".to_owned())
+    );
+    let none = file("roles = []");
+    let none = refusal(&["--config", none.path().to_str().expect("a name")]);
+    assert!(none.starts_with("a server without any of the roles does nothing"), "{none}");
+}
+
+#[test]
+fn a_lease_outlasts_every_attempt_to_send() {
+    for (flags, setting) in [
+        (["--webhook-timeout", "28s"], "webhook_timeout (28s)"),
+        (["--webhook-progress-timeout", "30s"], "webhook_progress_timeout (30s)"),
+        (["--node-lease", "12s"], "webhook_timeout (10s)"),
+    ] {
+        let refused = with_database(&flags).expect_err("too long").to_string();
+        assert!(refused.contains(setting) && refused.contains("node_lease ("), "{refused}");
+        assert!(read(&flags).is_ok(), "nobody takes work from a server that is alone: {flags:?}");
+    }
+    assert!(with_database(&["--webhook-timeout", "27s"]).is_ok());
+    assert!(
+        with_database(&["--node-lease", "2s"]).is_err() && with_database(&["--node-lease", "11m"]).is_err()
+    );
+}
+
+#[test]
+fn without_the_api_an_address_of_this_machine_says_nothing_about_who_asks() {
+    let loopback = |flags: &[&str]| with_database(flags).expect("valid").is_loopback_only();
+    assert!(loopback(&[]));
+    assert!(!loopback(&["--roles", "deliver"]));
+    assert!(loopback(&["--roles", "deliver", "--public-url", "http://127.0.0.1:1"]));
+    assert!(!loopback(&["--roles", "deliver", "--public-url", "https://a.example"]));
+}
+
+#[test]
+fn files_are_in_the_data_directory_unless_a_place_is_named() {
+    let place = |flags: &[&str]| read(flags).expect("valid").files_place().to_string();
+    assert_eq!(place(&[]), "/data/files");
+    assert_eq!(place(&["--storage-url", "/shared"]), "/shared");
+    assert!(refusal(&["--storage-url", "gs://a"]).contains("--storage-url"));
+    let variables = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9000"), ("AWS_ACCESS_KEY_ID", "only")];
+    let layers = arguments(&["--data-dir", "/data", "--storage-url", "s3://bucket/files"])
+        .layers(&Environment::default())
+        .expect("valid");
+    let half = Config::read(&layers, &variables.into()).expect_err("half a pair of keys").to_string();
+    assert!(half.contains("AWS_SECRET_ACCESS_KEY"), "{half}");
+    let whole = Config::read(&layers, &[variables[0]].into()).expect("valid").files_place();
+    assert_eq!(whole.to_string(), "s3://bucket/files");
+}
+
+#[test]
+fn a_database_url_comes_from_a_variable_or_a_file_and_its_password_is_never_shown() {
+    let url = "postgres://me:hidden@db/cogwire";
+    let file = file(&format!("{url}\n"));
+    let path = file.path().to_str().expect("a readable name");
+    let environment = Environment::from([("COGWIRE_DATABASE_URL_FILE", path)]);
+    let layers = arguments(&["--data-dir", "/data"]).layers(&environment).expect("valid");
+    let config = Config::read(&layers, &environment).expect("valid");
+    let given = config.database.as_ref().expect("a database");
+    assert_eq!((given.url.expose_secret(), given.connections), (url, 16));
+    let printed = print(&layers, &config);
+    let line = "database_url = \"postgres://me:********@db/cogwire\"";
+    assert!(printed.contains(line) && printed.contains("# COGWIRE_DATABASE_URL_FILE"), "{printed}");
+    for shown in [printed, format!("{layers:?} {config:?}"), format!("{:?}", arguments(&DATABASE))] {
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+    let both = Environment::from([("COGWIRE_DATABASE_URL_FILE", path), ("COGWIRE_DATABASE_URL", url)]);
+    let refused = arguments(&[]).layers(&both).expect_err("both are set").to_string();
+    assert_eq!(refused, "COGWIRE_DATABASE_URL and COGWIRE_DATABASE_URL_FILE are both set: choose one");
+    let flag = arguments(&["--database-url", "postgres://other/x"]).layers(&environment).expect("valid");
+    assert_eq!(flag.get("database_url").map(|raw| raw.source.clone()), Some(Source::Flag));
 }

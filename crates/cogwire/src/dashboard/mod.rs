@@ -43,7 +43,9 @@ async fn show(State(api): State<Arc<Api>>, At(id): At<String>, query: Query) -> 
         return Ok(page(&api, StatusCode::NOT_FOUND, layout::not_found()));
     };
     let webhooks = Webhooks::load(&api, &found).await?;
-    Ok(page(&api, StatusCode::OK, prediction::page(&found, &webhooks, api.links.base(), api.now())))
+    let waits_because = api.unserved(&found).await;
+    let shown = prediction::page(&found, waits_because.as_deref(), &webhooks, api.links.base(), api.now());
+    Ok(page(&api, StatusCode::OK, shown))
 }
 
 fn page(api: &Api, status: StatusCode, markup: Markup) -> Response {

@@ -14,8 +14,15 @@ const REFRESH_LIVE: u32 = 2;
 /// The same while only a webhook is still to be sent.
 const REFRESH_OWED: u32 = 5;
 
-/// The page as it is `now`. `base` is where this server's own files are.
-pub(super) fn page(prediction: &Prediction, webhooks: &Webhooks, base: &str, now: Timestamp) -> Markup {
+/// The page as it is `now`. `waits_because` is why nothing will happen as things are; `base` is where this server's own files
+/// are.
+pub(super) fn page(
+    prediction: &Prediction,
+    waits_because: Option<&str>,
+    webhooks: &Webhooks,
+    base: &str,
+    now: Timestamp,
+) -> Markup {
     let status = prediction.status();
     let refresh = match status.is_terminal() {
         false => Some(REFRESH_LIVE),
@@ -23,6 +30,7 @@ pub(super) fn page(prediction: &Prediction, webhooks: &Webhooks, base: &str, now
     };
     let content = html! {
         (heading(prediction))
+        @if let Some(reason) = waits_because { p.bad { "Waiting: " (reason) } }
         (timeline(prediction, now))
         @if let Some(error) = prediction.state.error() {
             section { h2 { "Error" } pre.bad { (error) } }

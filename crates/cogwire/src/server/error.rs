@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::TlsError;
+use crate::config::StorePlace;
 use crate::lifecycle::Stopped;
 
 /// The server does not run.
@@ -33,7 +34,7 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
-    /// The database cannot be used.
+    /// The database in the data directory cannot be used.
     #[error("cannot start with the data in {}", path.display())]
     Store {
         /// The data directory.
@@ -42,6 +43,12 @@ pub enum Error {
         #[source]
         error: cogwire_store::Error,
     },
+    /// The store says itself which setting is wrong, and what to do.
+    #[error(transparent)]
+    Setup(cogwire_store::Error),
+    /// The database that servers share cannot be used.
+    #[error("cannot start with the database that --database-url names")]
+    Database(#[source] cogwire_store::Error),
     /// Files cannot be stored.
     #[error("files cannot be stored")]
     Files(#[source] cogwire_files::Error),
@@ -57,4 +64,15 @@ pub enum Error {
     /// A task ended on its own.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+impl Error {
+    /// The store in this place cannot be used.
+    pub(super) fn store(place: &StorePlace, error: cogwire_store::Error) -> Self {
+        match (place, error) {
+            (_, error @ cogwire_store::Error::Setup(_)) => Self::Setup(error),
+            (StorePlace::DataDir(path), error) => Self::Store { path: path.clone(), error },
+            (StorePlace::Database(_), error) => Self::Database(error),
+        }
+    }
 }

@@ -33,9 +33,11 @@ pub enum Tokens {
     OnlyEnvironment,
     /// There is none: nobody can use the API.
     None,
+    /// This server does not answer the API.
+    NoApi,
 }
 
-/// Makes what is missing.
+/// Makes what is missing. A server without the API makes nothing: a first token has to be told to whoever uses the API.
 pub(super) async fn establish(
     store: &dyn AccountStore,
     config: &Config,
@@ -43,8 +45,14 @@ pub(super) async fn establish(
     entropy: &dyn Entropy,
 ) -> Result<Identity> {
     let account = AccountId(config.username.as_str().into());
+    if !config.roles.api {
+        replace_secret(store, &account, config, clock).await?;
+        return Ok(Identity { account, tokens: Tokens::NoApi });
+    }
     let is_new = store.ensure_account(&account, clock.now()).await?;
-    establish_secret(store, &account, config, clock, entropy).await?;
+    let fresh = fresh_secret(config, entropy);
+    store.ensure_secret(&account, &fresh, clock.now()).await?;
+    replace_secret(store, &account, config, clock).await?;
     let tokens = match (store.tokens(&account).await?.is_empty(), &config.secrets.api_token) {
         (false, _) => Tokens::Stored,
         (true, Some(_)) => Tokens::OnlyEnvironment,
@@ -61,25 +69,30 @@ pub(super) async fn link_key(store: &dyn AccountStore, name: &str, entropy: &dyn
     Ok(LinkKey::new(store.server_key(name, fresh).await?))
 }
 
-async fn establish_secret(
+/// What signs webhooks from the first start on.
+fn fresh_secret(config: &Config, entropy: &dyn Entropy) -> Secret {
+    let given = config.secrets.webhook_secret.clone();
+    given.unwrap_or_else(|| {
+        let mut key = [0; SECRET_BYTES];
+        entropy.fill(&mut key);
+        Secret::from_key(&key).expect("the length is within the bounds")
+    })
+}
+
+/// Puts the secret of the environment in place of another one that is there.
+async fn replace_secret(
     store: &dyn AccountStore,
     account: &AccountId,
     config: &Config,
     clock: &dyn Clock,
-    entropy: &dyn Entropy,
 ) -> Result<()> {
-    let current = store.secrets(account).await?.into_iter().next();
-    let wanted = match (&config.secrets.webhook_secret, &current) {
-        (Some(given), Some(current)) if given.expose() == current.expose() => return Ok(()),
-        (Some(given), _) => given.clone(),
-        (None, Some(_)) => return Ok(()),
-        (None, None) => {
-            let mut key = [0; SECRET_BYTES];
-            entropy.fill(&mut key);
-            Secret::from_key(&key).expect("the length is within the bounds")
+    let Some(given) = &config.secrets.webhook_secret else { return Ok(()) };
+    match store.secrets(account).await?.first() {
+        Some(current) if current.expose() != given.expose() => {
+            store.set_secret(account, given, clock.now()).await
         }
-    };
-    store.set_secret(account, &wanted, clock.now()).await
+        _ => Ok(()),
+    }
 }
 
 async fn first_token(

@@ -1,12 +1,15 @@
 //! The parts of a server, and the tasks that they become.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use cogwire_core::time::Clock;
 use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SystemResolver};
 use cogwire_engine::{Engine, EngineConfig, OutputFiles};
 use cogwire_runner::{Runner, Scripts};
+use cogwire_store::Store;
 use cogwire_store::handoff::{self, Handoff, LaneInbox};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret;
@@ -14,10 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::foundation::Foundation;
-use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, token};
+use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, token};
 use crate::api::{self, Api, ApiConfig, EnvironmentToken};
-
 use crate::config::{Config, FileMode};
+
+/// How often in the time of a lease the clock is compared with the database's.
+const COMPARISONS_PER_LEASE: u32 = 3;
 
 /// How many lanes may be in memory for each request that may be under way: those that wait for their next message stay there.
 const LANES_PER_REQUEST: usize = 16;
@@ -26,8 +31,8 @@ const LANES_PER_REQUEST: usize = 16;
 pub(super) struct Parts {
     pub(super) foundation: Foundation,
     pub(super) engine: Engine,
-    delivery: Delivery,
-    inbox: LaneInbox,
+    /// On a server that sends webhooks.
+    delivery: Option<(Delivery, LaneInbox)>,
     /// The tasks of models, which outlive their cancellation for a moment.
     runs: TaskTracker,
     /// The writes of requests whose clients may have gone.
@@ -42,20 +47,17 @@ impl Parts {
         url: &str,
         surroundings: &Surroundings,
     ) -> Result<Self, Error> {
-        let scripts = Scripts::load(&config.scripts).map_err(Error::Script)?;
+        let scripts = Scripts::load(scripts(&config)).map_err(Error::Script)?;
         let foundation = Foundation::lay(config, url, surroundings).await?;
         let runs = TaskTracker::new();
         let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
-        let (handoff, inbox) = handoff::channel(
-            foundation.config.webhooks.concurrency * LANES_PER_REQUEST,
-            foundation.lease.clone(),
-        );
+        let (handoff, delivery) = delivery(&foundation).unzip();
         let engine = engine(&foundation, runner, handoff);
         engine.start().await.map_err(|error| foundation.unusable(error))?;
-        let delivery = delivery(&foundation);
+        advice::give(&foundation, url).await;
         let writes = TaskTracker::new();
         let router = router(&foundation, &engine, surroundings.metrics.clone(), writes.clone());
-        Ok(Self { foundation, engine, delivery, inbox, runs, writes, router })
+        Ok(Self { foundation, engine, delivery, runs, writes, router })
     }
 
     /// Starts the tasks. The sender stops after the last run has ended, because runs end with something to send.
@@ -72,11 +74,31 @@ impl Parts {
             hard: hard.clone(),
         };
         lifecycle.spawn("listener", answer(connections, self.writes));
-        lifecycle.spawn("webhook sender", self.delivery.run(self.inbox, runs_ended.clone(), hard.clone()));
+        if let Some((delivery, inbox)) = self.delivery {
+            lifecycle.spawn("webhook sender", delivery.run(inbox, runs_ended.clone(), hard.clone()));
+        }
         lifecycle.spawn("engine", run_models(self.engine, self.runs, soft.clone(), hard, runs_ended));
-        lifecycle
-            .spawn("metrics", keep_metrics(surroundings.metrics.clone(), surroundings.clock.clone(), soft));
+        lifecycle.spawn(
+            "metrics",
+            keep_metrics(surroundings.metrics.clone(), surroundings.clock.clone(), soft.clone()),
+        );
+        if self.foundation.opened.is_shared() {
+            let every = self.foundation.config.node_lease / COMPARISONS_PER_LEASE;
+            lifecycle.spawn("clock", keep_time(surroundings.clone(), self.foundation.store, every, soft));
+        }
     }
+}
+
+/// Models are for servers that run them. One configuration is often that of all servers, so it is no mistake that it names
+/// models beside roles that have no use for them.
+fn scripts(config: &Config) -> &[PathBuf] {
+    if config.roles.run {
+        return &config.scripts;
+    }
+    if !config.scripts.is_empty() {
+        tracing::info!(roles = %config.roles, "this server runs no models: the scripts are left to those that do");
+    }
+    &[]
 }
 
 async fn answer(connections: Connections, writes: TaskTracker) {
@@ -105,7 +127,20 @@ async fn keep_metrics(metrics: PrometheusHandle, clock: Arc<dyn Clock>, stop: Ca
     }
 }
 
-fn engine(foundation: &Foundation, runner: Runner, handoff: Handoff) -> Engine {
+async fn keep_time(
+    surroundings: Surroundings,
+    store: Arc<dyn Store>,
+    every: Duration,
+    stop: CancellationToken,
+) {
+    while stop.run_until_cancelled(surroundings.clock.sleep(every)).await.is_some() {
+        if let Err(error) = surroundings.compare_clock(store.as_ref()).await {
+            tracing::debug!(%error, "the clock could not be compared with the database's");
+        }
+    }
+}
+
+fn engine(foundation: &Foundation, runner: Runner, handoff: Option<Handoff>) -> Engine {
     let parts = cogwire_engine::Parts {
         store: foundation.store.clone(),
         runner,
@@ -113,9 +148,9 @@ fn engine(foundation: &Foundation, runner: Runner, handoff: Handoff) -> Engine {
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
-        handoff: Some(handoff),
+        handoff,
         node: foundation.node.clone(),
-        roles: "api run deliver".to_owned(),
+        roles: foundation.config.roles.to_string(),
         lease: foundation.lease.clone(),
     };
     let config = &foundation.config;
@@ -123,6 +158,8 @@ fn engine(foundation: &Foundation, runner: Runner, handoff: Handoff) -> Engine {
         parts,
         EngineConfig {
             limits: config.limits,
+            runs: config.roles.run,
+            lease: config.node_lease,
             max_running: config.max_running,
             retention: config.retention,
             webhook_retention: config.webhook_retention,
@@ -142,7 +179,17 @@ fn output_files(mode: FileMode, url: &str) -> OutputFiles {
     }
 }
 
-fn delivery(foundation: &Foundation) -> Delivery {
+/// What sends webhooks, and how lanes reach it, on a server that does.
+fn delivery(foundation: &Foundation) -> Option<(Handoff, (Delivery, LaneInbox))> {
+    let config = &foundation.config;
+    let lanes = config.webhooks.concurrency * LANES_PER_REQUEST;
+    config.roles.deliver.then(|| {
+        let (handoff, inbox) = handoff::channel(lanes, foundation.lease.clone());
+        (handoff, (sender(foundation), inbox))
+    })
+}
+
+fn sender(foundation: &Foundation) -> Delivery {
     let clock = foundation.clock.clone();
     let guard = foundation.guard.clone();
     let webhooks = &foundation.config.webhooks;
@@ -161,6 +208,8 @@ fn delivery(foundation: &Foundation) -> Delivery {
     let config = DeliveryConfig {
         max_in_flight: webhooks.concurrency,
         per_origin: webhooks.per_origin,
+        completed_timeout: webhooks.timeout,
+        intermediate_timeout: webhooks.progress_timeout,
         ..DeliveryConfig::default()
     };
     Delivery::new(config, parts)
@@ -175,6 +224,8 @@ fn router(foundation: &Foundation, engine: &Engine, metrics: PrometheusHandle, t
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
+        roles: foundation.config.roles,
+        lease: foundation.lease.clone(),
         tasks,
     };
     let config = &foundation.config;
@@ -187,6 +238,7 @@ fn router(foundation: &Foundation, engine: &Engine, metrics: PrometheusHandle, t
         webhook_default_events: config.webhooks.default_events,
         webhook_payload: config.webhooks.payload,
         body_limit: config.body_limit,
+        queue_timeout: config.limits.queue,
         metrics: Some(metrics),
         ..ApiConfig::default()
     };

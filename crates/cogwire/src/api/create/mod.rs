@@ -1,7 +1,7 @@
 //! `POST /predictions` and `POST /models/{owner}/{name}/predictions`.
 
 mod asked;
-mod warnings;
+mod undeclared;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use super::at::At;
 use super::auth::Caller;
 use super::versions::Runnable;
-use super::{Api, Failure, answer, body};
+use super::{Api, Failure, answer, body, warnings};
 use asked::Asked;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -78,7 +78,7 @@ impl Order {
     async fn place(mut self) -> Result<Response, Failure> {
         let accepted = self.version.accept(&self.body.input)?;
         let mut warnings = std::mem::take(&mut self.body.warnings);
-        warnings.extend(warnings::undeclared(&accepted.undeclared));
+        warnings.extend(undeclared::warning(&accepted.undeclared));
         let request = self.request()?;
         // Subscribed before the create, so that the end is not missed however soon it comes.
         let subscription = self.asked.wait.is_some().then(|| self.api.engine.subscribe(request.id));
@@ -135,31 +135,37 @@ impl Order {
             Created::Replayed(prediction) => (prediction, true),
             Created::KeyReused => return Err(key_reused().into()),
         };
-        let mut response = match (self.asked.wait.clone(), subscription) {
+        let (shown, mut response) = match (self.asked.wait.clone(), subscription) {
             (Some(wait), Some(subscription)) => {
                 let subscription =
                     if replayed { self.api.engine.subscribe(prediction.id()) } else { subscription };
-                self.wait(prediction, &wait, subscription).await
+                let latest = self.wait(prediction, &wait, subscription).await;
+                let response = self.held(&latest, &wait);
+                (latest, response)
             }
-            _ => self.shown(StatusCode::CREATED, &prediction, self.asked.mask),
+            _ => {
+                let response = self.shown(StatusCode::CREATED, &prediction, self.asked.mask);
+                (prediction, response)
+            }
         };
         if replayed {
             response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         }
+        warnings::add(&mut response, &self.api.unserved(&shown).await);
         Ok(response)
     }
 
-    /// Holds the answer until the end. When the time is up the prediction is shown as it was created, because the clients
-    /// take every other status for the end.
-    async fn wait(&self, created: Prediction, wait: &Wait, subscription: Subscription) -> Response {
-        let latest = if created.status().is_terminal() {
-            created
-        } else {
-            self.latest(created, wait, subscription).await
-        };
+    /// Waits for the end, but not for ever.
+    async fn wait(&self, created: Prediction, wait: &Wait, subscription: Subscription) -> Prediction {
+        if created.status().is_terminal() { created } else { self.latest(created, wait, subscription).await }
+    }
+
+    /// The answer that was held until the end. When the time is up the prediction is shown as it was created, because the
+    /// clients take every other status for the end.
+    fn held(&self, latest: &Prediction, wait: &Wait) -> Response {
         let mut response = match latest.status().is_terminal() {
-            true => self.shown(StatusCode::CREATED, &latest, self.asked.mask),
-            false => self.shown(StatusCode::ACCEPTED, &latest, Mask::AsCreated),
+            true => self.shown(StatusCode::CREATED, latest, self.asked.mask),
+            false => self.shown(StatusCode::ACCEPTED, latest, Mask::AsCreated),
         };
         let applied = HeaderValue::from_str(&wait.applied()).expect("a preference is ASCII");
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);

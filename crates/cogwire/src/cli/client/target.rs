@@ -7,7 +7,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::config::DataDirArgs;
+use crate::config::{DataDirArgs, Environment};
 use crate::server::Credentials;
 
 /// Where a server is when nothing says so.
@@ -52,8 +52,9 @@ struct Clues {
 impl Target {
     /// Puts the clues together.
     pub(super) fn find(args: &TargetArgs) -> Outcome<Self> {
-        let data_dir = args.data.clone().data_dir().ok();
-        let variable = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+        let environment = Environment::of_process();
+        let data_dir = args.data.clone().data_dir(&environment).ok();
+        let variable = |name| environment.get(name).map(str::to_owned);
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let clues = Clues {
             url: given(&args.url),

@@ -40,6 +40,7 @@ impl Stage {
         let metrics = telemetry::silent_metrics().map_err(|error| Failure::from_error(&error))?;
         let surroundings = Surroundings {
             clock: Arc::new(SystemClock),
+            correction: None,
             entropy: Arc::new(SystemEntropy),
             metrics,
             lifecycle: lifecycle.clone(),

@@ -26,6 +26,8 @@ pub(super) enum TokenPlace {
     Environment,
     /// There is none.
     Nowhere,
+    /// Nobody needs one here: this server does not answer the API.
+    NotNeeded,
 }
 
 /// The text.
@@ -38,7 +40,8 @@ pub(super) struct Welcome<'a> {
 impl Welcome<'_> {
     /// The same for programs that read the log.
     pub(super) fn log(&self) {
-        tracing::info!(url = self.url, data_dir = %self.config.data_dir.display(), token = self.token_line(), "ready");
+        let (data, roles) = (self.data_line(), self.config.roles);
+        tracing::info!(url = self.url, data, files = %self.config.files_place(), %roles, token = self.token_line(), "ready");
         if let TokenPlace::New { token, kept: false } = &self.token {
             tracing::info!(token = token.expose_secret(), "this is the API token; it is not shown again");
         }
@@ -55,6 +58,14 @@ impl Welcome<'_> {
             }
             TokenPlace::Environment => "the one in COGWIRE_API_TOKEN".to_owned(),
             TokenPlace::Nowhere => "there is none: make one with `cogwire token create`".to_owned(),
+            TokenPlace::NotNeeded => "none is needed: this server does not answer the API".to_owned(),
+        }
+    }
+
+    fn data_line(&self) -> String {
+        match &self.config.database {
+            Some(database) => database.to_string(),
+            None => self.config.data_dir.display().to_string(),
         }
     }
 
@@ -116,8 +127,21 @@ impl fmt::Display for Welcome<'_> {
             "\n  {}\n",
             Style::Strong.paint(concat!("Cogwire ", env!("CARGO_PKG_VERSION"), " is ready."))
         )?;
-        line(f, "API", &format!("{}/v1", self.url))?;
-        line(f, "Data", &self.config.data_dir.display().to_string())?;
+        if self.config.roles.api {
+            line(f, "API", &format!("{}/v1", self.url))?;
+        } else {
+            line(f, "Health", &format!("{}/readyz", self.url))?;
+        }
+        if self.config.database.is_some() {
+            line(f, "Roles", &self.config.roles.to_string())?;
+        }
+        line(f, "Data", &self.data_line())?;
+        if let Some(storage) = &self.config.storage {
+            line(f, "Files", &storage.to_string())?;
+        }
+        if !self.config.roles.api {
+            return Ok(());
+        }
         line(f, "Token", &self.token_line())?;
         writeln!(f, "\n  Try it:\n")?;
         self.write_commands(f)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use cogwire::config::{Config, FileMode, Layers, Secrets};
+use cogwire::config::{Config, Environment, FileMode, Layers};
 use cogwire::lifecycle::{Lifecycle, SystemEntropy};
 use cogwire::server::Surroundings;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -31,6 +31,7 @@ impl Server {
         let lifecycle = Lifecycle::default();
         let surroundings = Surroundings {
             clock: Arc::new(clock.clone()),
+            correction: None,
             entropy: Arc::new(SystemEntropy),
             metrics: METRICS.clone(),
             lifecycle: lifecycle.clone(),
@@ -67,8 +68,8 @@ impl Server {
 
 fn config(dir: &Path, options: &Options) -> Config {
     let layers = Layers::defaults().expect("the defaults are valid");
-    let secrets = Secrets { api_token: Some(TOKEN.into()), ..Secrets::default() };
-    let mut config = Config::read(&layers, secrets).expect("the defaults are valid");
+    let environment = Environment::from([("HOME", "/nonexistent"), ("COGWIRE_API_TOKEN", TOKEN)]);
+    let mut config = Config::read(&layers, &environment).expect("the defaults are valid");
     config.listen = "127.0.0.1:0".parse().expect("an address");
     config.data_dir = dir.join("data");
     config.scripts = vec![dir.join("scripts.toml")];

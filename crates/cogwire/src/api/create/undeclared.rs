@@ -1,29 +1,16 @@
-//! What is accepted but does nothing, said in a header.
+//! Inputs that are accepted and do nothing.
 
-use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
-
-const WARNING: HeaderName = HeaderName::from_static("cogwire-warning");
 /// More undeclared inputs than these are not named.
 const MAX_NAMED: usize = 10;
 /// The longest part of a name that is shown, in characters.
 const MAX_NAME: usize = 64;
 
 /// A sentence about inputs that the model will not see.
-pub(super) fn undeclared(names: &[String]) -> Option<String> {
+pub(super) fn warning(names: &[String]) -> Option<String> {
     let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| shown(name)).collect();
     let more = if names.len() > shown.len() { ", ..." } else { "" };
     let list = format!("{}{more}", shown.join(", "));
     (!names.is_empty()).then(|| format!("the schema of the version does not declare these inputs: {list}"))
-}
-
-/// Adds one header for each warning.
-pub(super) fn add(response: &mut Response, warnings: &[String]) {
-    for warning in warnings {
-        if let Ok(value) = HeaderValue::from_str(warning) {
-            response.headers_mut().append(WARNING, value);
-        }
-    }
 }
 
 /// A name as a header can carry it.
@@ -33,16 +20,19 @@ fn shown(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::Response;
+
     use super::*;
+    use crate::api::warnings::{WARNING, add};
 
     #[test]
     fn every_name_fits_into_a_header() {
-        assert_eq!(undeclared(&[]), None);
+        assert_eq!(warning(&[]), None);
         let names = ["sead".to_owned(), "größe\r\n".to_owned()];
-        let text = undeclared(&names).expect("a warning");
+        let text = warning(&names).expect("a warning");
         assert!(text.ends_with("sead, gr\\u{f6}\\u{df}e\\r\\n"), "{text}");
         let many: Vec<String> = (0..20).map(|n| format!("{n}{}", "x".repeat(1000))).collect();
-        let text = undeclared(&many).expect("a warning");
+        let text = warning(&many).expect("a warning");
         assert!(text.ends_with(", ...") && text.len() < 1000, "{text}");
 
         let mut response = Response::default();

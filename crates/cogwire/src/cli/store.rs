@@ -1,0 +1,29 @@
+//! The store, for commands that open it beside the servers.
+
+use cogwire_core::prediction::AccountId;
+use cogwire_core::time::Clock;
+
+use super::failure::{Failure, Outcome};
+use crate::config::{Environment, StoreArgs, StorePlace, account_name};
+use crate::lifecycle::SystemClock;
+use crate::server::OpenedStore;
+
+/// Opens the store that the arguments name. The account is the one that they name, too.
+pub(super) async fn open(args: StoreArgs) -> Outcome<(OpenedStore, AccountId)> {
+    let environment = Environment::of_process();
+    let layers = args.layers(&environment)?;
+    let place = StorePlace::read(&layers, &environment)?;
+    let account = AccountId(account_name(&layers)?.into());
+    let opened = OpenedStore::open_shared(&place, SystemClock.now()).await;
+    Ok((opened.map_err(|error| unusable(&place, &error))?, account))
+}
+
+fn unusable(place: &StorePlace, error: &cogwire_store::Error) -> Failure {
+    match place {
+        StorePlace::DataDir(path) => Failure::of(
+            format_args!("cannot open the database in {} (is it the right --data-dir?)", path.display()),
+            error,
+        ),
+        StorePlace::Database(_) => Failure::from_error(error),
+    }
+}

@@ -1,0 +1,92 @@
+//! The store that the configuration names, opened: by a server, or by a command beside the servers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cogwire_core::time::Timestamp;
+use cogwire_store::{Error, NodeLease, Result, SqliteOptions, SqliteStore, Store};
+
+use crate::config::StorePlace;
+
+/// An open store. Its last use should be [`OpenedStore::close`].
+#[derive(Clone)]
+pub enum OpenedStore {
+    /// In a data directory, for one server.
+    Sqlite(Arc<SqliteStore>),
+}
+
+impl OpenedStore {
+    /// Opens the store for a server, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or another server has the data directory.
+    pub async fn open(place: &StorePlace, now: Timestamp) -> Result<Self> {
+        match place {
+            StorePlace::DataDir(path) => {
+                let observed =
+                    SqliteOptions { on_commit: Some(Arc::new(measure_commit)), ..SqliteOptions::new(now) };
+                open_sqlite(path, observed, SqliteStore::open).await
+            }
+            StorePlace::Database(_) => Err(not_yet()),
+        }
+    }
+
+    /// Opens the store beside the servers that use it.
+    ///
+    /// # Errors
+    /// When the store cannot be used, or its schema is not up to date.
+    pub async fn open_shared(place: &StorePlace, now: Timestamp) -> Result<Self> {
+        match place {
+            StorePlace::DataDir(path) => {
+                open_sqlite(path, SqliteOptions::new(now), SqliteStore::open_shared).await
+            }
+            StorePlace::Database(_) => Err(not_yet()),
+        }
+    }
+
+    /// The store, whatever it is.
+    pub fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => store.clone(),
+        }
+    }
+
+    /// Whether other servers may use the store, too.
+    pub fn is_shared(&self) -> bool {
+        !matches!(self, Self::Sqlite(_))
+    }
+
+    /// The lease with which a server begins.
+    pub(super) fn lease(&self) -> NodeLease {
+        if self.is_shared() { NodeLease::ended() } else { NodeLease::endless() }
+    }
+
+    /// Waits for what is under way, and closes the store.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+        }
+    }
+}
+
+/// Opening reads and may upgrade the whole database, so it happens beside the runtime's threads.
+async fn open_sqlite(
+    data_dir: &Path,
+    options: SqliteOptions,
+    open: fn(&Path, SqliteOptions) -> Result<SqliteStore>,
+) -> Result<OpenedStore> {
+    let path = data_dir.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&path, options)).await;
+    let store = opened.expect("opening a store does not panic")?;
+    Ok(OpenedStore::Sqlite(Arc::new(store)))
+}
+
+fn not_yet() -> Error {
+    Error::Setup("--database-url: no server runs on PostgreSQL yet".to_owned())
+}
+
+fn measure_commit(use_cases: usize, duration: Duration) {
+    metrics::histogram!("cogwire_db_commit_seconds").record(duration);
+    metrics::histogram!("cogwire_db_batch_size").record(use_cases as f64);
+}
