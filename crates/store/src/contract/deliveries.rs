@@ -138,6 +138,20 @@ pub async fn a_fenced_attempt_is_recorded(home: Arc<dyn Home>) {
     assert_eq!(read(&world, message).await.1.len(), 3);
 }
 
+/// Receivers answer what they like, and much of it.
+pub async fn what_a_receiver_said_is_kept_as_it_was(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let held = ended(&world, 1).await;
+    let mut attempts = Vec::new();
+    for (number, detail) in (1..).zip(["\0", "a\0\0b\u{fffd}\u{10ffff}", &"long \0 ".repeat(20_000), ""]) {
+        let mut retry = finished(&world, &held, final_of(&held), number, Verdict::RetryAt(at(99)));
+        detail.clone_into(&mut retry.attempt.detail);
+        attempts.push(retry.attempt.clone());
+        world.finish(retry, at(20)).await;
+    }
+    assert_eq!(read(&world, final_of(&held)).await.1, attempts);
+}
+
 /// Intermediate messages have one attempt.
 pub async fn a_failed_intermediate_message_is_not_sent_again(home: Arc<dyn Home>) {
     let world = World::new(home).await;

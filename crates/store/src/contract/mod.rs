@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod catalog;
 pub mod claiming;
 pub mod committing;
+pub mod contention;
 pub mod creating;
 pub mod deliveries;
 pub(crate) mod fixture;
@@ -115,9 +116,20 @@ macro_rules! contract_tests {
             an_exhausted_message_can_be_sent_again
             what_cannot_be_sent_again
             a_fenced_attempt_is_recorded
+            what_a_receiver_said_is_kept_as_it_was
             a_failed_intermediate_message_is_not_sent_again
             messages_are_listed_newest_first
             the_backlog_is_counted
+        ]);
+        $crate::contract_tests!(@module $home, contention [
+            nodes_that_claim_at_once_get_different_lanes
+            a_node_claims_while_another_finishes
+            messages_of_many_predictions_begin_at_once
+            of_resends_at_once_one_is_queued
+            an_end_after_a_take_over_is_recorded_once
+            an_end_that_is_told_twice_counts_once
+            a_message_that_is_begun_twice_is_one
+            nodes_that_sweep_at_once_delete_each_message_once
         ]);
         $crate::contract_tests!(@module $home, takeover [
             a_silent_run_waits_again
