@@ -84,6 +84,7 @@ pub async fn a_run_that_was_begun_too_often_is_lost(home: Arc<dyn Home>) {
     let mut world = World::new(home).await;
     world.create_run(request(1)).await;
     for (run, name) in [(1, "two"), (2, "three"), (3, "four")] {
+        world.store.retire_node(&world.node).await.expect("the node goes");
         world.node = node(name);
         let node = world.node.clone();
         world.register(&node, later()).await;

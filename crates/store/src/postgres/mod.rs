@@ -23,11 +23,13 @@
 mod account;
 mod batch;
 mod catalog;
+mod columns;
 mod connection;
 mod database;
 mod delivery;
 mod failure;
 mod node;
+mod prediction;
 mod row;
 mod schema;
 mod setup;
@@ -45,6 +47,7 @@ use std::time::Duration;
 use self::batch::{BatchOptions, Batcher, WhenFull};
 use self::connection::Connector;
 use self::database::{Class, Database, Db, Repeat};
+use self::prediction::Gathered;
 use self::signal::Signals;
 use crate::delivery::BeginIntermediate;
 use crate::error::Result;
@@ -60,7 +63,7 @@ const WORK_QUEUE: usize = 1024;
 pub struct PostgresOptions {
     /// Where the database is: `postgres://USER:PASSWORD@HOST/DATABASE`. It is never printed.
     pub url: String,
-    /// The most connections at once, at least 2.
+    /// The most connections for use cases, at least 2. One more carries signals, and one upgrades the database at the start.
     pub connections: usize,
     /// What this program calls itself in the database, unless the URL says it.
     pub application_name: String,
@@ -102,6 +105,7 @@ impl PostgresOptions {
 /// The store in a database. Its last use should be [`PostgresStore::close`].
 pub struct PostgresStore {
     database: Database,
+    gathered: Gathered,
     begins: Batcher<BeginIntermediate, bool>,
     signals: Signals,
 }
@@ -140,6 +144,7 @@ impl PostgresStore {
             on_commit: options.on_commit.clone(),
         };
         Self {
+            gathered: Gathered::start(&database, options),
             begins: Batcher::start(&database, begins, delivery::begin::begin_all),
             signals: Signals::start(&database),
             database,

@@ -9,6 +9,7 @@ mod claim;
 mod finish;
 pub(super) mod lane;
 pub(super) mod message;
+pub(super) mod owe;
 mod read;
 mod release;
 mod resend;
