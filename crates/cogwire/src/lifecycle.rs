@@ -5,8 +5,7 @@
 mod corrected;
 mod shutdown;
 
-use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 
@@ -24,10 +23,8 @@ impl Clock for SystemClock {
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     fn monotonic(&self) -> Duration {
-        static FIRST_LOOK: OnceLock<Instant> = OnceLock::new();
-        FIRST_LOOK.get_or_init(Instant::now).elapsed()
+        since_a_fixed_moment()
     }
 
     /// Measured on the monotonic clock: setting the clock back must not make anybody wait for hours.
@@ -38,6 +35,23 @@ impl Clock for SystemClock {
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
     }
+}
+
+/// Linux has a clock that also runs while the whole machine is suspended: what a laptop or a virtual machine held before it
+/// slept may be somebody else's when it wakes.
+#[cfg(target_os = "linux")]
+fn since_a_fixed_moment() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(time).expect("no machine was started in the future")
+}
+
+/// Elsewhere the clock may stand still while the machine is suspended. Whoever suspends machines that share a database
+/// stops their servers first.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+fn since_a_fixed_moment() -> Duration {
+    static FIRST_LOOK: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    FIRST_LOOK.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// The operating system's randomness.
