@@ -32,6 +32,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A row to add is there already, and is not the same.
+    #[error("the row {row} of table {table} is there already, with other values")]
+    Different {
+        /// The table.
+        table: &'static str,
+        /// The row's key.
+        row: String,
+    },
     /// The database was made by a newer version of Cogwire.
     #[error(
         "the database has schema version {found}, and this cogwire knows versions up to {known}: run a newer cogwire, or restore the backup that was made before the upgrade"

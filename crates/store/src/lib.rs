@@ -25,6 +25,7 @@ pub mod postgres;
 pub mod prediction;
 pub mod signal;
 pub mod sqlite;
+pub mod transfer;
 
 pub use account::AccountStore;
 pub use catalog::CatalogStore;
@@ -38,14 +39,21 @@ pub use postgres::{PostgresOptions, PostgresStore};
 pub use prediction::PredictionStore;
 pub use signal::{Signal, SignalStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
+pub use transfer::TransferStore;
 
 /// Everything that is durable.
 pub trait Store:
-    PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore + SignalStore
+    PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore + SignalStore + TransferStore
 {
 }
 
 impl<T> Store for T where
-    T: PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore + SignalStore
+    T: PredictionStore
+        + DeliveryStore
+        + CatalogStore
+        + AccountStore
+        + NodeStore
+        + SignalStore
+        + TransferStore
 {
 }

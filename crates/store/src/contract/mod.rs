@@ -19,6 +19,7 @@ pub mod random;
 pub mod retention;
 pub mod streams;
 pub mod takeover;
+pub mod transfer;
 
 use std::sync::Arc;
 
@@ -156,6 +157,19 @@ macro_rules! contract_tests {
             servers_that_start_at_once_have_one_secret
             server_keys_are_kept
         ]);
+        $crate::contract_tests!(@pairs $home, transfer [
+            what_is_exported_is_imported
+            what_is_not_as_it_was_exported_is_found
+            an_import_that_was_cut_off_goes_on
+            a_target_that_holds_something_else_is_left_alone
+            a_target_with_one_row_more_is_refused
+            an_export_that_was_cut_off_goes_on
+            an_export_of_a_store_that_has_changed_does_not_go_on
+            work_goes_on_where_it_was_moved
+            what_is_added_after_an_import_comes_after_it
+            pages_are_bounded_by_rows_and_bytes
+            rows_are_added_once
+        ]);
         $crate::contract_tests!(@module $home, random [any_history_agrees_with_the_model]);
     };
     (@module $home:expr, $module:ident [$($test:ident)*]) => {
@@ -165,6 +179,16 @@ macro_rules! contract_tests {
                 #[tokio::test]
                 async fn $test() {
                     $crate::contract::$module::$test($home).await;
+                }
+            )*
+        }
+    };    (@pairs $home:expr, $module:ident [$($test:ident)*]) => {
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    $crate::contract::$module::$test($home, $home).await;
                 }
             )*
         }

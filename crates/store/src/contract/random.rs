@@ -6,6 +6,7 @@ mod model;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Handle;
 
@@ -16,6 +17,9 @@ use super::fixture::World;
 
 /// Histories that are tried.
 const CASES: u32 = 48;
+
+/// Histories that are put together to a long one.
+const PARTS: usize = 8;
 
 /// Whatever happens in whatever order: the store says what the model says, and every receiver gets its messages in order.
 pub async fn any_history_agrees_with_the_model(home: Arc<dyn Home>) {
@@ -33,4 +37,13 @@ pub async fn any_history_agrees_with_the_model(home: Arc<dyn Home>) {
     if let Err(failure) = trying.await.expect("the histories are tried") {
         panic!("{failure}");
     }
+}
+
+/// Lives through a history, always the same, and leaves what there is at its end.
+pub(super) async fn leave_a_history(world: &World) {
+    let mut runner = TestRunner::deterministic();
+    let tree = proptest::collection::vec(histories(), PARTS).new_tree(&mut runner);
+    let history = tree.expect("histories can be made").current().concat();
+    let left = Case::new(world, 1).leave(history).await;
+    left.unwrap_or_else(|failure| panic!("{failure}"));
 }

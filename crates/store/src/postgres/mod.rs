@@ -40,6 +40,7 @@ pub mod testing;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
 mod tls;
+mod transfer;
 mod url;
 
 use std::time::Duration;

@@ -16,8 +16,12 @@ mod prediction;
 mod reader;
 mod row;
 mod schema;
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+pub mod testing;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
+mod transfer;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ mod opening;
 mod sharing;
 #[cfg(unix)]
 mod tls;
+mod transfer;
 mod upgrading;
 
 use std::time::Duration;

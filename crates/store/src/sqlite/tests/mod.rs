@@ -2,6 +2,7 @@
 
 mod opening;
 mod plans;
+mod transfer;
 mod upgrading;
 mod writing;
 
