@@ -63,19 +63,20 @@ where
         F: Fn(Database, Vec<I>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Vec<O>>> + Send + 'static,
     {
-        let (sender, receiver) = mpsc::channel(options.queue);
+        let BatchOptions { queue, when_full, workers, on_commit } = options;
+        let (sender, receiver) = mpsc::channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
         let run = Arc::new(run);
-        for _ in 0..options.workers {
+        for _ in 0..workers {
             let worker = Worker {
                 database: database.clone(),
                 queue: Arc::clone(&receiver),
                 run: Arc::clone(&run),
-                on_commit: options.on_commit.clone(),
+                on_commit: on_commit.clone(),
             };
             database.tasks().spawn(worker.work(database.stopping().clone()));
         }
-        Self { queue: sender, when_full: options.when_full }
+        Self { queue: sender, when_full }
     }
 
     /// Runs a use case with those that wait beside it. Dropping the future does not undo it.

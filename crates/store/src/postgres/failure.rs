@@ -31,7 +31,9 @@ impl Failure {
         match self {
             Self::Postgres(error) => match error.as_db_error() {
                 Some(said) => ends_connection(said.code()),
-                None => error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>()),
+                None => {
+                    error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>)
+                }
             },
             Self::Silence(_) => true,
             Self::Store(_) => false,

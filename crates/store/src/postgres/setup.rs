@@ -42,18 +42,18 @@ async fn check(client: &Client) -> Outcome<()> {
     let row = client.query_one(sql, &[]).await?;
     let (number, version): (i32, &str) = (row.try_get(0)?, row.try_get(1)?);
     if number < OLDEST {
-        return refuse(format!("PostgreSQL {version} is too old: version 13 or newer is needed"));
+        return refuse(&format!("PostgreSQL {version} is too old: version 13 or newer is needed"));
     }
     let encoding: &str = row.try_get(2)?;
     if encoding != "UTF8" {
-        return refuse(format!(
+        return refuse(&format!(
             "the database's encoding is {encoding} and must be UTF8: make one with `createdb --encoding=UTF8 \
              --template=template0 NAME`"
         ));
     }
     let path: &str = row.try_get(4)?;
     if row.try_get::<_, Option<&str>>(3)?.is_none() {
-        return refuse(format!(
+        return refuse(&format!(
             "no schema of its search_path ({path}) exists, or this user may not use it: make one with `CREATE SCHEMA \
              NAME`, or name another with ?options=-c%20search_path%3DNAME"
         ));
@@ -61,7 +61,7 @@ async fn check(client: &Client) -> Outcome<()> {
     Ok(())
 }
 
-fn refuse(sentence: String) -> Outcome<()> {
+fn refuse(sentence: &str) -> Outcome<()> {
     Err(Error::Setup(format!("--database-url: {sentence}")).into())
 }
 

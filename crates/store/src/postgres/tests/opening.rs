@@ -10,11 +10,9 @@ use crate::postgres::{Class, Db, PostgresOptions, PostgresStore};
 
 /// The sentence with which a store refuses to open.
 async fn refusal(url: &str) -> String {
-    match PostgresStore::open(super::options(url)).await {
-        Err(Error::Setup(sentence)) => sentence,
-        Err(other) => panic!("another error: {other:?}"),
-        Ok(_) => panic!("it opened"),
-    }
+    let refused = PostgresStore::open(super::options(url)).await.err().expect("it does not open");
+    assert!(matches!(refused, Error::Setup(_)), "{refused:?}");
+    refused.to_string()
 }
 
 /// The test database's URL with another user and password, and another database.
