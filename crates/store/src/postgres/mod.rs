@@ -19,6 +19,10 @@
 //! connection is lost while the database may have committed. Statements are prepared once for each connection; texts of
 //! statements are therefore few. Hot use cases are gathered by a [`Batcher`](batch::Batcher), which gives many of them to
 //! one statement.
+//!
+//! A plan is made once for each connection, too, often while a table is empty. A join `a.id = b.id` then looks cheapest as one
+//! walk through the whole index of the empty table, and stays so while the table grows. `a.id = ANY (ARRAY[b.id])` says the
+//! same and can only be a look-up for each row of `b`: statements that run often are written so.
 
 mod account;
 mod batch;

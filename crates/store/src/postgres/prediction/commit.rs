@@ -165,7 +165,7 @@ async fn with_lanes(db: Db, commits: &[Arc<Planned>]) -> Outcome<HashMap<Predict
 /// Whoever deletes the live row decides how the prediction ends.
 ///
 /// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
-static END: LazyLock<String> = LazyLock::new(|| {
+pub(in crate::postgres) static END: LazyLock<String> = LazyLock::new(|| {
     let (insert_owed, input) = (
         owe::insert_owed(),
         input(&[
@@ -203,7 +203,7 @@ static END: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Only the first transition of a prediction that goes on changes its state: from starting to processing.
-static STEP: LazyLock<String> = LazyLock::new(|| {
+pub(in crate::postgres) static STEP: LazyLock<String> = LazyLock::new(|| {
     let (insert_owed, input) = (
         owe::insert_owed(),
         input(&[

@@ -28,6 +28,17 @@ use crate::prediction::{
     Load, NewPrediction, Overdue, PredictionStore, StreamPage,
 };
 
+#[cfg(test)]
+pub(super) use self::{
+    claim::{CLAIM, OVERDUE},
+    commit::{END, STEP},
+    create::CREATE,
+    read::{NEWEST_FIRST, OLDEST_FIRST, ONE},
+    refusal::FOUND,
+    retention::{ADD_FILE, EXPIRED, FORGET_KEYS},
+    stream::PAGE,
+};
+
 /// Batches of a kind that are on their way at once. While one waits for its flush, the next one is gathered and run.
 const WORKERS: usize = 2;
 

@@ -8,17 +8,17 @@ use crate::postgres::failure::Outcome;
 use crate::postgres::row::{Row, int};
 use crate::prediction::{ExpiredData, FileRow};
 
-/// Predictions whose data is due to be removed and that owe no message. (`OFFSET 0` keeps the lanes from being read as a
-/// whole: they are asked for one by one.)
+/// Predictions whose data is due to be removed and that owe no message. `OFFSET 0` keeps the lanes from being read as a
+/// whole: they are asked for one by one. Files are not sorted here, or else they might all be read in the order of their ids.
 pub(in crate::postgres) const EXPIRED: &str = "
-    SELECT id, ARRAY(SELECT file.id FROM file WHERE file.prediction_id = prediction.id ORDER BY file.id) AS files
+    SELECT id, ARRAY(SELECT file.id FROM file WHERE file.prediction_id = prediction.id) AS files
     FROM prediction
     WHERE expires_at <= $1 AND NOT EXISTS (SELECT 1 FROM lane WHERE lane.prediction_id = prediction.id OFFSET 0)
     ORDER BY expires_at, id LIMIT $2";
 
 /// The prediction's row is written in any case, so that this and the removal of its data wait for each other: either the
 /// removal finds the file, or the file finds the data removed and makes it due again. Otherwise nothing would ever find it.
-const ADD_FILE: &str = "
+pub(in crate::postgres) const ADD_FILE: &str = "
     WITH added AS (
       INSERT INTO file (id, prediction_id, name, size, created_at) VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT (id) DO NOTHING)
@@ -49,8 +49,10 @@ pub(super) async fn expired_data(db: Db, now: Timestamp, limit: u32) -> Outcome<
 
 fn decode(row: Row<'_>) -> Outcome<ExpiredData> {
     let files: Vec<&str> = row.get("files")?;
-    let files = files.into_iter().map(str::parse).collect::<Result<_, _>>();
-    Ok(ExpiredData { id: row.parse("id")?, files: files.map_err(|error| row.corrupt("files", &error))? })
+    let files = files.into_iter().map(str::parse).collect::<Result<Vec<FileId>, _>>();
+    let mut files = files.map_err(|error| row.corrupt("files", &error))?;
+    files.sort_unstable();
+    Ok(ExpiredData { id: row.parse("id")?, files })
 }
 
 /// A prediction that still runs keeps its data: the model has it, and its result would bring it back. The rows are locked

@@ -5,6 +5,7 @@ mod batching;
 mod cutting;
 mod losing;
 mod opening;
+mod plans;
 mod sharing;
 #[cfg(unix)]
 mod tls;
