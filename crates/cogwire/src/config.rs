@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use cogwire_core::prediction::Limits;
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
-use cogwire_delivery::DeliveryConfig;
 use cogwire_delivery::guard::Allow;
 use cogwire_files::Storage;
 use secrecy::{ExposeSecret, SecretString};
@@ -246,20 +245,25 @@ impl Config {
         }
     }
 
-    /// While an attempt may go on, nobody else may send for the same prediction. Nobody can take work from a server that has
-    /// a database to itself.
+    /// How much longer than an attempt to send the lease must last for the attempt to begin.
+    pub fn lease_margin(&self) -> Duration {
+        self.node_lease / 15
+    }
+
+    /// While an attempt may go on, nobody else may send for the same prediction. The engine extends a lease every third of its
+    /// time: what does not fit into the rest might never begin. Nobody takes work from a server that has a database to itself.
     fn validate_lease(&self) -> Result<(), Error> {
         let (setting, timeout) = match self.webhooks.timeout >= self.webhooks.progress_timeout {
             true => ("webhook_timeout", self.webhooks.timeout),
             false => ("webhook_progress_timeout", self.webhooks.progress_timeout),
         };
-        let margin = DeliveryConfig::default().lease_margin;
-        if self.node_lease > timeout + margin {
+        let longest = self.node_lease - self.node_lease / 3 - self.lease_margin();
+        if timeout <= longest {
             return Ok(());
         }
         Err(Error::Conflict(format!(
-            "a server may not lose its lease during an attempt to send: node_lease ({:?}) must be longer than {setting} \
-             ({timeout:?}) by more than {margin:?}; raise the former or lower the latter",
+            "{setting} ({timeout:?}) is too long for node_lease ({:?}), because no attempt to send may outlast a lease: it may \
+             be {longest:?}; lower it, or raise node_lease",
             self.node_lease
         )))
     }

@@ -5,15 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogwire_core::time::Timestamp;
-use cogwire_store::{Error, NodeLease, Result, SqliteOptions, SqliteStore, Store};
+use cogwire_store::{NodeLease, PostgresOptions, PostgresStore, Result, SqliteOptions, SqliteStore, Store};
+use secrecy::ExposeSecret;
 
-use crate::config::StorePlace;
+use crate::config::{Database, StorePlace};
+
+/// The most connections of a command beside the servers: they leave the others to them.
+const CONNECTIONS_OF_COMMANDS: usize = 4;
 
 /// An open store. Its last use should be [`OpenedStore::close`].
 #[derive(Clone)]
 pub enum OpenedStore {
     /// In a data directory, for one server.
     Sqlite(Arc<SqliteStore>),
+    /// In a database, for any number of servers.
+    Postgres(Arc<PostgresStore>),
 }
 
 impl OpenedStore {
@@ -28,7 +34,14 @@ impl OpenedStore {
                     SqliteOptions { on_commit: Some(Arc::new(measure_commit)), ..SqliteOptions::new(now) };
                 open_sqlite(path, observed, SqliteStore::open).await
             }
-            StorePlace::Database(_) => Err(not_yet()),
+            StorePlace::Database(database) => {
+                let options = PostgresOptions {
+                    connections: database.connections,
+                    on_commit: Some(Arc::new(measure_commit)),
+                    ..options(database)
+                };
+                Ok(Self::Postgres(Arc::new(PostgresStore::open(options).await?)))
+            }
         }
     }
 
@@ -41,7 +54,11 @@ impl OpenedStore {
             StorePlace::DataDir(path) => {
                 open_sqlite(path, SqliteOptions::new(now), SqliteStore::open_shared).await
             }
-            StorePlace::Database(_) => Err(not_yet()),
+            StorePlace::Database(database) => {
+                let connections = CONNECTIONS_OF_COMMANDS.min(database.connections);
+                let options = PostgresOptions { connections, ..options(database) };
+                Ok(Self::Postgres(Arc::new(PostgresStore::open_current(options).await?)))
+            }
         }
     }
 
@@ -49,12 +66,13 @@ impl OpenedStore {
     pub fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(store) => store.clone(),
+            Self::Postgres(store) => store.clone(),
         }
     }
 
     /// Whether other servers may use the store, too.
     pub fn is_shared(&self) -> bool {
-        !matches!(self, Self::Sqlite(_))
+        matches!(self, Self::Postgres(_))
     }
 
     /// The lease with which a server begins.
@@ -66,6 +84,7 @@ impl OpenedStore {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
         }
     }
 }
@@ -82,8 +101,8 @@ async fn open_sqlite(
     Ok(OpenedStore::Sqlite(Arc::new(store)))
 }
 
-fn not_yet() -> Error {
-    Error::Setup("--database-url: no server runs on PostgreSQL yet".to_owned())
+fn options(database: &Database) -> PostgresOptions {
+    PostgresOptions::new(database.url.expose_secret())
 }
 
 fn measure_commit(use_cases: usize, duration: Duration) {

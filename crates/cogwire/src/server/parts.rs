@@ -210,6 +210,7 @@ fn sender(foundation: &Foundation) -> Delivery {
         per_origin: webhooks.per_origin,
         completed_timeout: webhooks.timeout,
         intermediate_timeout: webhooks.progress_timeout,
+        lease_margin: foundation.config.lease_margin(),
         ..DeliveryConfig::default()
     };
     Delivery::new(config, parts)
