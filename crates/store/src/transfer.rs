@@ -30,6 +30,7 @@ pub use self::format::{End, FORMAT_VERSION, Header};
 pub use self::import::{Imported, Importer, verify};
 pub use self::lines::{LONGEST_LINE, Line, Lines};
 pub use self::reader::{Item, Position, Reader};
+pub(crate) use self::row::COLUMN_BYTES;
 pub use self::row::{Key, Row, Value};
 
 use crate::error::Result;

@@ -6,7 +6,7 @@ use tokio_postgres::types::{FromSql, ToSql};
 use super::failure::{Outcome, text};
 use super::{Class, Db, PostgresStore, Repeat};
 use crate::error::{Error, Result};
-use crate::transfer::{Column, Key, Kind, PageSize, Row, Table, TransferStore, Value};
+use crate::transfer::{COLUMN_BYTES, Column, Key, Kind, PageSize, Row, Table, TransferStore, Value};
 
 /// The table whose keys the database counts: rows that are added later must come after those that were moved.
 const COUNTED: &str = "secret";
@@ -125,11 +125,12 @@ fn refuse_nul(row: &Row) -> Result<()> {
     Ok(())
 }
 
-/// An SQL expression for about how many bytes a row has.
+/// An SQL expression for what [`Row::size`] says.
 fn size(columns: &[Column]) -> String {
     let long = columns.iter().filter(|column| !matches!(column.kind, Kind::Integer | Kind::Boolean));
     let sizes = long.map(|column| format!("COALESCE(octet_length({})::bigint, 0)", column.name));
-    sizes.chain(["16".to_owned()]).collect::<Vec<_>>().join(" + ")
+    let others = (columns.len() as u64 * COLUMN_BYTES).to_string();
+    sizes.chain([others]).collect::<Vec<_>>().join(" + ")
 }
 
 fn names(columns: &[Column]) -> String {

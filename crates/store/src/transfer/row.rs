@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{Column, Kind, Table};
 
-/// What a row takes in memory beside its texts and bytes, about, for each column.
-const COLUMN_BYTES: u64 = 16;
+/// What each column of a row counts beside its text or bytes.
+pub(crate) const COLUMN_BYTES: u64 = 16;
 
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ pub enum Value {
 pub struct Key(pub Vec<Value>);
 
 /// A row of a table, with a value for each of its columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     table: &'static Table,
     values: Vec<Value>,
@@ -90,6 +90,13 @@ impl Row {
     /// About how many bytes it takes.
     pub fn size(&self) -> u64 {
         self.values.iter().map(|value| value.length() + COLUMN_BYTES).sum()
+    }
+}
+
+/// Without the values: some are secret, and some are long.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row({} of {})", self.key(), self.table.name)
     }
 }
 
