@@ -16,7 +16,7 @@ struct Shell {
 impl Shell {
     async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let server = Process::start(dir.path(), None).await;
+        let server = Process::start(dir.path()).await;
         Self { dir, server }
     }
 

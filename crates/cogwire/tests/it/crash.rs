@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, HELLO, Process, Receiver};
+use crate::harness::{Behaviour, HELLO, Process, Receiver, TestStore};
 
 /// Places in the life of a prediction and of its webhook.
 const FAILPOINTS: [&str; 6] = [
@@ -59,25 +59,25 @@ async fn assert_nothing_lost(server: &Process, receiver: &Receiver, ids: &[Strin
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_at_any_armed_place_loses_nothing() {
     for failpoint in FAILPOINTS {
-        let dir = tempfile::tempdir().expect("a folder");
+        let (dir, store) = (tempfile::tempdir().expect("a folder"), TestStore::new().await);
         let receiver = Receiver::start().await;
-        let mut server = Process::start(dir.path(), Some(&format!("{failpoint}:5"))).await;
+        let mut server = Process::start_on(dir.path(), &store, Some(&format!("{failpoint}:5"))).await;
         let ids = create_until_death(&mut server, &receiver).await;
         assert!(ids.len() < 200, "{failpoint} was never reached");
-        let server = Process::start(dir.path(), None).await;
+        let server = Process::start_on(dir.path(), &store, None).await;
         assert_nothing_lost(&server, &receiver, &ids).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deaths_at_random_under_load_lose_nothing() {
-    let dir = tempfile::tempdir().expect("a folder");
+    let (dir, store) = (tempfile::tempdir().expect("a folder"), TestStore::new().await);
     let receiver = Receiver::start().await;
     // Some answers are refused, so that retries are under way when the server dies.
     receiver.then((0..60).map(|n| Behaviour::Answer(if n % 3 == 0 { 500 } else { 200 })));
     let mut ids = Vec::new();
     for cycle in 1..=4 {
-        let mut server = Process::start(dir.path(), None).await;
+        let mut server = Process::start_on(dir.path(), &store, None).await;
         let http = server.http.clone();
         let hook = receiver.url.clone();
         let load = join_all((0..4).map(|_| create_some(&http, &hook)));
@@ -89,7 +89,7 @@ async fn deaths_at_random_under_load_lose_nothing() {
         let (created, ()) = tokio::join!(load, struck);
         ids.extend(created.into_iter().flatten());
     }
-    let server = Process::start(dir.path(), None).await;
+    let server = Process::start_on(dir.path(), &store, None).await;
     assert!(ids.len() > 50, "there was load: {}", ids.len());
     assert_nothing_lost(&server, &receiver, &ids).await;
 }
@@ -108,8 +108,8 @@ async fn create_some(http: &crate::harness::Http, hook: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_with_success_and_answers_held_waits() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Process::start(dir.path(), None).await;
+    let (dir, store) = (tempfile::tempdir().expect("a folder"), TestStore::new().await);
+    let mut server = Process::start_on(dir.path(), &store, None).await;
     let body = json!({"version": crate::harness::CHAOS, "input": {"sleep": 2}});
     let http = server.http.clone();
     let held = async { http.post_with("/v1/predictions", &body, &[("prefer", "wait=60")]).await };

@@ -72,7 +72,7 @@ fn what_cannot_start_says_why_in_one_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_the_same_directory_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");
-    let _first = crate::harness::Process::start(dir.path(), None).await;
+    let _first = crate::harness::Process::start(dir.path()).await;
     let output = serve(dir.path()).output().expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -11,6 +11,7 @@ use super::clock::ShiftedClock;
 use super::http::{Http, Reply};
 use super::receiver::Receiver;
 use super::server::Server;
+use super::store::TestStore;
 use super::{HELLO, STORY};
 
 /// How a test's server differs from the usual one.
@@ -29,13 +30,24 @@ impl Default for Options {
     }
 }
 
-/// A server and a receiver. Dropping it checks that nothing is left over.
+/// A server and a receiver.
 pub(crate) struct TestApp {
     pub(crate) receiver: Receiver,
     clock: ShiftedClock,
     options: Options,
-    dir: TempDir,
     server: Option<Server>,
+    /// After the server, which uses both.
+    dir: TempDir,
+    store: TestStore,
+}
+
+impl Drop for TestApp {
+    /// A schema cannot go while a server writes to it.
+    fn drop(&mut self) {
+        if let (TestStore::Postgres(_), Some(server)) = (&self.store, self.server.take()) {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(server.stop()));
+        }
+    }
 }
 
 impl TestApp {
@@ -47,14 +59,16 @@ impl TestApp {
         let dir = tempfile::tempdir().expect("a folder");
         write_scripts(dir.path(), &options);
         let (receiver, clock) = (Receiver::start().await, ShiftedClock::new());
-        let server = Server::start(dir.path(), &options, &clock).await;
-        Self { receiver, clock, options, dir, server: Some(server) }
+        let store = TestStore::new().await;
+        let server = Server::start(dir.path(), &options, &clock, &store).await;
+        Self { receiver, clock, options, server: Some(server), dir, store }
     }
 
     /// Stops the server at once, as a crash does, and starts another on the same data.
     pub(crate) async fn restart(&mut self) {
         self.server.take().expect("it runs").stop().await;
-        self.server = Some(Server::start(self.dir.path(), &self.options, &self.clock).await);
+        let next = Server::start(self.dir.path(), &self.options, &self.clock, &self.store).await;
+        self.server = Some(next);
     }
 
     pub(crate) fn http(&self) -> Http {

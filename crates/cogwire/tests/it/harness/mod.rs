@@ -7,12 +7,14 @@ mod process;
 mod receiver;
 mod server;
 mod sse;
+mod store;
 
 pub(crate) use app::{Options, TestApp, hello, pause};
 pub(crate) use http::{Http, Reply, send};
 pub(crate) use process::{Process, cogwire, serve};
 pub(crate) use receiver::{Behaviour, Receiver};
 pub(crate) use sse::{Sse, read_stream};
+pub(crate) use store::TestStore;
 
 /// `replicate/hello-world`, as newer documentation names it.
 pub(crate) const HELLO: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::http::Http;
+use super::store::TestStore;
 
 /// The token of every server process of the tests.
 pub(crate) const TOKEN: &str = "r8_0123456789abcdefghijklmnopqrstuvwxyz0";
@@ -18,12 +19,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a server on this directory and waits until it is ready. `failpoint` arms a place where it dies.
-    pub(crate) async fn start(dir: &Path, failpoint: Option<&str>) -> Self {
+    /// Starts a server on this directory and waits until it is ready.
+    pub(crate) async fn start(dir: &Path) -> Self {
+        Self::start_as(serve(dir)).await
+    }
+
+    /// The same on any kind of store. `failpoint` arms a place where the server dies.
+    pub(crate) async fn start_on(dir: &Path, store: &TestStore, failpoint: Option<&str>) -> Self {
         let mut command = serve(dir);
+        store.configure(&mut command);
         if let Some(name) = failpoint {
             command.env("COGWIRE_FAILPOINT", name);
         }
+        Self::start_as(command).await
+    }
+
+    async fn start_as(mut command: Command) -> Self {
         let mut child =
             command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
         let url = bound_url(child.stderr.take().expect("piped"));

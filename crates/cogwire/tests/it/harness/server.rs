@@ -12,6 +12,7 @@ use super::app::{Options, pause};
 use super::clock::ShiftedClock;
 use super::http::Http;
 use super::process::TOKEN;
+use super::store::TestStore;
 
 /// One recorder for all servers of the process: there can be only one.
 static METRICS: LazyLock<PrometheusHandle> =
@@ -25,7 +26,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(dir: &Path, options: &Options, clock: &ShiftedClock) -> Self {
+    pub(crate) async fn start(
+        dir: &Path,
+        options: &Options,
+        clock: &ShiftedClock,
+        store: &TestStore,
+    ) -> Self {
         // The first test of a process installs it; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let lifecycle = Lifecycle::default();
@@ -36,8 +42,8 @@ impl Server {
             metrics: METRICS.clone(),
             lifecycle: lifecycle.clone(),
         };
-        let server =
-            cogwire::server::Server::start(config(dir, options), surroundings).await.expect("it starts");
+        let config = Config { database: store.database(), ..config(dir, options) };
+        let server = cogwire::server::Server::start(config, surroundings).await.expect("it starts");
         let http = Http::new(server.url().to_owned(), TOKEN.to_owned());
         http.wait_ready().await;
         Self { http, server, lifecycle }
