@@ -258,6 +258,8 @@ impl Config {
             false => ("webhook_progress_timeout", self.webhooks.progress_timeout),
         };
         let longest = self.node_lease - self.node_lease / 3 - self.lease_margin();
+        // As a whole number of milliseconds, so that it can be written down.
+        let longest = Duration::from_millis(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX));
         if timeout <= longest {
             return Ok(());
         }
