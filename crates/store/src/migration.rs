@@ -65,6 +65,7 @@ pub(crate) fn require_current(version: SchemaVersion) -> Result<()> {
     }
     let SchemaVersion { found, known } = version;
     Err(Error::Setup(format!(
-        "the database's schema version is {found} and {known} is needed: start the server once to upgrade it"
+        "the database's schema version is {found} and {known} is needed: run `cogwire migrate`, or start the server once \
+         to upgrade it"
     )))
 }

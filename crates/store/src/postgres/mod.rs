@@ -25,6 +25,7 @@
 //! same and can only be a look-up for each row of `b`: statements that run often are written so.
 
 mod account;
+mod alone;
 mod batch;
 mod catalog;
 mod columns;
@@ -58,6 +59,8 @@ use crate::delivery::BeginIntermediate;
 use crate::error::Result;
 use crate::migration::{self, SchemaVersion};
 use crate::sqlite::CommitObserver;
+
+pub use self::alone::ServersKeptOut;
 
 /// Writes of one kind by the engine and by delivery that may wait in memory. More wait with their callers, of whom there are as
 /// many as there are slots and requests.
@@ -119,6 +122,7 @@ impl PostgresStore {
     /// Opens the database, and brings its schema up to date. Of several servers that start at once, one does so.
     pub async fn open(options: PostgresOptions) -> Result<Self> {
         let connector = Connector::new(&options)?;
+        alone::refuse_when_alone(&connector).await?;
         schema::migrate(&connector, schema::MIGRATIONS).await?;
         Ok(Self::start(connector, &options))
     }

@@ -21,6 +21,10 @@ use crate::node::{
 const MEMBERSHIP: &str =
     "SELECT pg_advisory_xact_lock(hashtextextended('cogwire membership ' || current_schema(), 0))";
 
+/// The same lock, held to the end of the connection by a command that nobody may disturb.
+pub(super) const NO_MEMBERSHIP: &str =
+    "SELECT pg_try_advisory_lock(hashtextextended('cogwire membership ' || current_schema(), 0))";
+
 /// The owners of anything that are no nodes any more. Both tables are asked for one owner after the other, by index.
 const GONE_OWNERS: &str = "
     WITH RECURSIVE

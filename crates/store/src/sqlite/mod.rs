@@ -35,7 +35,7 @@ use self::reader::Readers;
 use self::schema::MIGRATIONS;
 use self::writer::{Batch, Class, Writer};
 use crate::error::{Error, Result};
-use crate::migration;
+use crate::migration::{self, SchemaVersion};
 
 pub use self::writer::CommitObserver;
 
@@ -87,6 +87,22 @@ impl SqliteStore {
         Ok(Self::try_open_shared(dir, options)?)
     }
 
+    /// Opens the store in `dir`, which is there and up to date, and keeps servers out of it. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open_shared`], and when a server uses the directory.
+    pub fn open_alone(dir: &Path, options: SqliteOptions) -> Result<Self> {
+        Ok(Self::try_open_alone(dir, options)?)
+    }
+
+    /// How far the database in `dir` is upgraded. Changes nothing. Blocks.
+    ///
+    /// # Errors
+    /// When the database is newer than this program.
+    pub fn schema_version(dir: &Path) -> Result<SchemaVersion> {
+        Ok(Self::try_schema_version(&dir.join(FILE_NAME))?)
+    }
+
     /// Copies the database, as it is now, into a new file at `path`, while it is in use.
     ///
     /// # Errors
@@ -113,13 +129,30 @@ impl SqliteStore {
     }
 
     fn try_open_shared(dir: &Path, options: SqliteOptions) -> Outcome<Self> {
-        let path = dir.join(FILE_NAME);
-        if !path.exists() {
-            return Err(Error::Backend(format!("there is no database in {}", dir.display())).into());
-        }
+        let (path, db) = Self::open_current(dir)?;
+        Self::start(&path, db, options, None)
+    }
+
+    fn try_open_alone(dir: &Path, options: SqliteOptions) -> Outcome<Self> {
+        // Taking the lock makes its file, which must not appear in a folder that holds something else.
+        require_database(dir)?;
+        let lock = DirectoryLock::take(dir)?;
+        let (path, db) = Self::open_current(dir)?;
+        Self::start(&path, db, options, Some(lock))
+    }
+
+    fn open_current(dir: &Path) -> Outcome<(PathBuf, Connection)> {
+        let path = require_database(dir)?;
         let db = connection::open_existing(&path)?;
         migration::require_current(schema::version(&db, MIGRATIONS)?)?;
-        Self::start(&path, db, options, None)
+        Ok((path, db))
+    }
+
+    fn try_schema_version(path: &Path) -> Outcome<SchemaVersion> {
+        if path.exists() {
+            return schema::version(&connection::open_reader(path)?, MIGRATIONS);
+        }
+        Ok(migration::check(&[], MIGRATIONS)?)
     }
 
     fn start(
@@ -151,4 +184,13 @@ impl SqliteStore {
     {
         self.readers.read(work).await
     }
+}
+
+/// The path of the database that there must be.
+fn require_database(dir: &Path) -> Outcome<PathBuf> {
+    let path = dir.join(FILE_NAME);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Error::Setup(format!("there is no database in {}", dir.display())).into())
 }

@@ -8,9 +8,10 @@ use cogwire_core::webhook::signature::Secret;
 use futures_util::future::join_all;
 
 use super::World;
-use crate::contract::fixture::{account, at, version};
+use crate::contract::fixture::{account, at, node, version};
 use crate::error::Result;
-use crate::{AccountStore, CatalogStore, catalog::NewVersion, postgres::PostgresStore};
+use crate::node::Node;
+use crate::{AccountStore, CatalogStore, NodeStore, catalog::NewVersion, postgres::PostgresStore};
 
 /// Three servers.
 async fn servers() -> (World, [Arc<PostgresStore>; 2]) {
@@ -86,4 +87,20 @@ async fn versions_that_are_registered_at_once_have_an_order() {
     assert!(seen.iter().all(|versions| *versions == seen[0]));
     let latest = world.store.model(&name).await.expect("the model is read").expect("it is there");
     assert_eq!(latest.latest_version.as_ref(), seen[0].first());
+}
+
+#[tokio::test]
+async fn a_command_that_works_alone_keeps_servers_out() {
+    let (world, [early, command]) = servers().await;
+    let kept_out = command.keep_servers_out().await.expect("it is asked").expect("no server joins");
+    assert!(world.store.keep_servers_out().await.expect("it is asked").is_none(), "one command at a time");
+    let refused = PostgresStore::open(super::options(&world.schema.url())).await.err();
+    assert!(refused.is_some_and(|error| error.to_string().contains("has the database to itself")));
+    let node = Node { epoch: node("early"), roles: "api".to_owned(), versions: Vec::new() };
+    assert!(early.register_node(&node, at(10)).await.is_err(), "it had opened before");
+    assert!(kept_out.is_held());
+    drop(kept_out);
+    super::until(async || early.register_node(&node, at(10)).await.is_ok()).await;
+    super::until(async || command.keep_servers_out().await.expect("it is asked").is_some()).await;
+    world.beside().await;
 }

@@ -45,9 +45,37 @@ async fn a_command_beside_the_server_writes_and_is_seen() {
 #[test]
 fn a_command_without_a_database_is_refused() {
     let dir = dir();
-    let refused = SqliteStore::open_shared(dir.path(), options()).err();
-    assert!(matches!(refused, Some(Error::Backend(_))), "{refused:?}");
-    assert!(!dir.path().join(FILE_NAME).exists(), "it makes none");
+    for opened in
+        [SqliteStore::open_shared(dir.path(), options()), SqliteStore::open_alone(dir.path(), options())]
+    {
+        let refused = opened.err();
+        assert!(matches!(refused, Some(Error::Setup(_))), "{refused:?}");
+    }
+    assert!(std::fs::read_dir(dir.path()).expect("it is a folder").next().is_none(), "it makes nothing");
+}
+
+#[tokio::test]
+async fn a_command_that_works_alone_keeps_servers_out() {
+    let dir = dir();
+    let server = open(dir.path());
+    let in_use = |opened: crate::Result<SqliteStore>| matches!(opened.err(), Some(Error::InUse(_)));
+    assert!(in_use(SqliteStore::open_alone(dir.path(), options())));
+    server.close().await;
+    drop(server);
+    let alone = SqliteStore::open_alone(dir.path(), options()).expect("no server uses it");
+    assert!(in_use(SqliteStore::open(dir.path(), options())));
+    alone.close().await;
+}
+
+#[tokio::test]
+async fn the_version_of_the_schema_is_seen_beside_the_server() {
+    let dir = dir();
+    let version = || SqliteStore::schema_version(dir.path()).expect("it is read");
+    assert!(version().found == 0 && !version().is_current());
+    let server = open(dir.path());
+    assert!(version().is_current());
+    server.close().await;
+    assert!(version().is_current());
 }
 
 #[cfg(unix)]
@@ -77,6 +105,48 @@ async fn a_backup_is_a_whole_database() {
     let copy = open(other.path());
     assert!(copy.load(id(1)).await.expect("it is read").is_some());
     assert!(copy.load(id(2)).await.expect("it is read").is_none());
+}
+
+#[tokio::test]
+async fn a_backup_becomes_the_database_of_an_empty_directory() {
+    let [dir, other] = [dir(), dir()];
+    let (copy, target) = (other.path().join("copy.db"), other.path().join("data"));
+    let store = open(dir.path());
+    store.create(new(request(1))).await.expect("it is written");
+    store.backup_to(copy.clone()).await.expect("it is copied");
+    assert!(SqliteStore::check_copy(&copy).expect("it is whole").is_current());
+    SqliteStore::restore(&target, &copy).expect("nothing is there");
+    let restored = open(&target);
+    assert!(restored.load(id(1)).await.expect("it is read").is_some());
+    assert!(matches!(SqliteStore::restore(&target, &copy), Err(Error::InUse(_))));
+    restored.close().await;
+    drop(restored);
+    assert!(matches!(SqliteStore::restore(&target, &copy), Err(Error::Setup(_))), "it has a database");
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused() {
+    let dir = dir();
+    let store = open(dir.path());
+    for number in 0..200 {
+        store.create(new(request(number))).await.expect("it is written");
+    }
+    let copy = dir.path().join("copy.db");
+    store.backup_to(copy.clone()).await.expect("it is copied");
+    let whole = std::fs::read(&copy).expect("it is read");
+    let with = |bytes: &[u8]| {
+        std::fs::write(&copy, bytes).expect("it is written");
+        SqliteStore::check_copy(&copy).expect_err("it is damaged").to_string()
+    };
+    let mut page_lost = whole.clone();
+    page_lost[whole.len() / 8192 * 4096..][..4096].fill(0);
+    with(&page_lost);
+    with(&whole[..whole.len() / 2]);
+    with(b"no database");
+    std::fs::remove_file(&copy).expect("it is there");
+    Connection::open(&copy).and_then(|db| db.execute_batch("CREATE TABLE t (c)")).expect("another database");
+    let refused = SqliteStore::check_copy(&copy).expect_err("it is of another program").to_string();
+    assert!(refused.contains("is no database of cogwire"), "{refused}");
 }
 
 #[tokio::test]
