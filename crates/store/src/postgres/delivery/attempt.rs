@@ -1,6 +1,7 @@
 //! Rows of `attempt`: reading them, and writing many at once.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use cogwire_core::id::DeliveryId;
@@ -9,13 +10,36 @@ use tokio_postgres::types::ToSql;
 use super::message::{decode_id, keys};
 use crate::delivery::{Attempt, FinishedAttempt};
 use crate::lane::number_for;
+use crate::postgres::columns::Shape;
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::Row;
 
-/// What is read of an attempt; [`decode`] takes it.
-pub(super) const COLUMNS: &str =
-    "prediction_id, seq, number, started_at, duration_us, status, class, detail, manual";
+/// All columns.
+pub(super) const ATTEMPT: Shape<'_> = Shape(&[
+    ("prediction_id", "text"),
+    ("seq", "bigint"),
+    ("number", "bigint"),
+    ("started_at", "bigint"),
+    ("duration_us", "bigint"),
+    ("status", "bigint"),
+    ("class", "text"),
+    ("detail", "bytea"),
+    ("manual", "boolean"),
+]);
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!("INSERT INTO attempt ({}) SELECT * FROM {}", ATTEMPT.names(), ATTEMPT.rows(0, "new"))
+});
+
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) static RECORDED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS new (id, message, least)
+           JOIN attempt ON prediction_id = ANY (ARRAY[id]) AND seq = message AND number >= least",
+        ATTEMPT.names()
+    )
+});
 
 /// Attempts that are to be recorded, beside those that are recorded already.
 pub(super) struct Recording<'a> {
@@ -28,13 +52,8 @@ impl<'a> Recording<'a> {
     pub(super) async fn begin(db: &Db, finished: &[&'a FinishedAttempt]) -> Outcome<Self> {
         let (predictions, seqs) = keys(finished.iter().map(|one| &one.delivery));
         let numbers: Vec<i64> = finished.iter().map(|one| i64::from(one.attempt.number)).collect();
-        let sql = format!(
-            "SELECT {COLUMNS} FROM UNNEST($1::text[], $2::bigint[], $3::bigint[]) AS new (prediction_id, seq, least)
-               JOIN attempt USING (prediction_id, seq)
-             WHERE number >= least"
-        );
         let mut recorded: HashMap<DeliveryId, Vec<Attempt>> = HashMap::new();
-        for row in db.query(&sql, &[&predictions, &seqs, &numbers]).await? {
+        for row in db.query(&RECORDED, &[&predictions, &seqs, &numbers]).await? {
             let row = Row::new("attempt", &row);
             recorded.entry(decode_id(row)?).or_default().push(decode(row)?);
         }
@@ -57,14 +76,11 @@ impl<'a> Recording<'a> {
         }
         let mut columns = AttemptColumns::default();
         self.new.iter().for_each(|(finished, number)| columns.push(finished, *number));
-        let unnest = AttemptColumns::UNNEST;
-        let sql = format!("INSERT INTO attempt ({COLUMNS}) SELECT * FROM UNNEST({unnest})");
-        db.execute(&sql, &columns.values()).await?;
-        Ok(())
+        db.execute(&INSERT, &columns.values()).await.map(|_| ())
     }
 }
 
-/// Rows of `attempt` as columns, for `UNNEST`.
+/// Rows of `attempt`, column by column.
 #[derive(Default)]
 pub(super) struct AttemptColumns<'a> {
     prediction_id: Vec<&'a str>,
@@ -79,11 +95,6 @@ pub(super) struct AttemptColumns<'a> {
 }
 
 impl<'a> AttemptColumns<'a> {
-    /// The values of [`COLUMNS`] as parameters.
-    pub(super) const UNNEST: &'static str =
-        "$1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::text[], $8::bytea[], $9::boolean[]";
-
     pub(super) fn push(&mut self, finished: &'a FinishedAttempt, number: u32) {
         let FinishedAttempt { delivery, attempt, .. } = finished;
         self.prediction_id.push(delivery.prediction.as_str());
@@ -97,7 +108,8 @@ impl<'a> AttemptColumns<'a> {
         self.manual.push(attempt.manual);
     }
 
-    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 9] {
+    /// The arrays of [`ATTEMPT`].
+    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); ATTEMPT.0.len()] {
         [
             &self.prediction_id,
             &self.seq,
@@ -112,7 +124,7 @@ impl<'a> AttemptColumns<'a> {
     }
 }
 
-/// Reads a row that has [`COLUMNS`].
+/// Reads a row that has all columns of `attempt`.
 pub(super) fn decode(row: Row<'_>) -> Outcome<Attempt> {
     Ok(Attempt {
         number: row.number("number")?,

@@ -4,10 +4,12 @@
 //! steps more for origins that have something due; it locks nothing. Taking skips what another node takes at this moment and
 //! goes on with what is next, so that nodes that claim at once get different lanes. When nothing is due, nothing is written.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use cogwire_core::time::Timestamp;
 
-use super::lane;
+use super::lane::{self, LANE};
 use super::message::fetch_bodies;
 use crate::delivery::{ClaimedLane, LaneClaim, LaneClaims};
 use crate::node::NodeEpoch;
@@ -17,51 +19,68 @@ use crate::postgres::row::Row;
 
 /// The parameters are the node, now, the most lanes in all, and the most of one origin. There is always a row, for
 /// `next_due`.
-pub(super) const CLAIM: &str = "
+pub(in crate::postgres) static CLAIM: LazyLock<String> = LazyLock::new(|| {
+    let columns = LANE.names();
+    format!(
+        "{TAKE}
+         SELECT {columns}, body, next_due FROM later LEFT JOIN (
+           SELECT taken.*, body FROM taken
+             LEFT JOIN delivery ON delivery.prediction_id = ANY (ARRAY[taken.prediction_id]) AND seq = final_seq) AS lane
+           ON true
+         ORDER BY row_number() OVER (PARTITION BY place ORDER BY due_at, prediction_id), place"
+    )
+});
+
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+const TAKE: &str = "
     WITH RECURSIVE
       -- The first free lane of each origin: each step seeks the next origin.
       origins AS (
-        (SELECT origin, due_at FROM lane WHERE owner IS NULL AND due_at IS NOT NULL
+        (SELECT origin, due_at, prediction_id FROM lane
+         WHERE owner IS NULL AND due_at IS NOT NULL AND origin > ''
          ORDER BY origin, due_at, prediction_id LIMIT 1)
         UNION ALL
-        SELECT following.origin, following.due_at FROM origins CROSS JOIN LATERAL (
-          SELECT lane.origin, lane.due_at FROM lane
-          WHERE owner IS NULL AND lane.due_at IS NOT NULL AND lane.origin > origins.origin
-          ORDER BY lane.origin, lane.due_at, lane.prediction_id LIMIT 1) AS following),
+        SELECT following.* FROM origins CROSS JOIN LATERAL (
+          SELECT origin, due_at, prediction_id FROM lane
+          WHERE owner IS NULL AND due_at IS NOT NULL AND origin > origins.origin
+          ORDER BY origin, due_at, prediction_id LIMIT 1) AS following),
       due AS (
-        SELECT origin, row_number() OVER (ORDER BY due_at, origin) AS place FROM origins WHERE due_at <= $2),
+        SELECT *, row_number() OVER (ORDER BY due_at, origin) AS place FROM origins WHERE due_at <= $2),
       -- As many lanes of each as it can get, and one more to know when the next is due. When there are more origins than
-      -- lanes to claim, none gets a second one.
+      -- lanes to claim, none gets a second one. In the index the lanes that were claimed before come first, until a vacuum
+      -- removes them: the first free one is known, and what follows begins there.
       waiting AS (
-        SELECT due.origin, due.place, free.due_at, free.turn, free.due_at <= $2 AND free.turn <= $4 AS may_go
+        SELECT due.*, free.due_at AS free_at, turn, free.due_at <= $2 AND turn <= $4 AS may_go
         FROM due CROSS JOIN LATERAL (
           SELECT first.due_at, row_number() OVER () AS turn FROM (
-            SELECT due_at FROM lane WHERE owner IS NULL AND due_at IS NOT NULL AND origin = due.origin
-            ORDER BY due_at, prediction_id
+            SELECT lane.due_at FROM lane
+            WHERE owner IS NULL AND lane.due_at IS NOT NULL AND lane.origin = due.origin
+              AND (lane.due_at, lane.prediction_id) >= (due.due_at, due.prediction_id)
+            ORDER BY lane.due_at, lane.prediction_id
             LIMIT CASE WHEN (SELECT count(*) FROM due) > $3 THEN 1 ELSE LEAST($3, $4) + 1 END) AS first) AS free),
       -- One lane of each origin, then a second one of each, until the limits are reached.
       ranked AS (
         SELECT *, may_go AND row_number() OVER (ORDER BY may_go DESC, turn, place) <= $3 AS is_chosen FROM waiting),
       chosen AS (
-        SELECT origin, place, count(*) AS lanes FROM ranked WHERE is_chosen GROUP BY origin, place),
+        SELECT place, origin, due_at, prediction_id, count(*) AS lanes FROM ranked WHERE is_chosen
+        GROUP BY place, origin, due_at, prediction_id),
       locked AS (
-        SELECT free.prediction_id, chosen.place FROM chosen CROSS JOIN LATERAL (
-          SELECT prediction_id FROM lane WHERE owner IS NULL AND due_at <= $2 AND origin = chosen.origin
-          ORDER BY due_at, prediction_id LIMIT chosen.lanes FOR UPDATE SKIP LOCKED) AS free),
+        SELECT free.prediction_id, place FROM chosen CROSS JOIN LATERAL (
+          SELECT lane.prediction_id FROM lane
+          WHERE owner IS NULL AND lane.due_at <= $2 AND lane.origin = chosen.origin
+            AND (lane.due_at, lane.prediction_id) >= (chosen.due_at, chosen.prediction_id)
+          ORDER BY lane.due_at, lane.prediction_id LIMIT lanes FOR UPDATE SKIP LOCKED) AS free),
       taken AS (
         UPDATE lane SET owner = $1, lease_no = lease_no + 1 FROM locked
-        WHERE lane.prediction_id = locked.prediction_id
+        WHERE lane.prediction_id = ANY (ARRAY[locked.prediction_id])
         RETURNING lane.*, place),
       later AS (
         SELECT LEAST((SELECT min(due_at) FROM origins WHERE due_at > $2),
-                     (SELECT min(due_at) FROM ranked WHERE NOT is_chosen)) AS next_due)
-    SELECT taken.*, body, next_due FROM later LEFT JOIN (
-      taken LEFT JOIN delivery ON delivery.prediction_id = taken.prediction_id AND seq = final_seq) ON true
-    ORDER BY row_number() OVER (PARTITION BY place ORDER BY taken.due_at, taken.prediction_id), place";
+                     (SELECT min(free_at) FROM ranked WHERE NOT is_chosen)) AS next_due)";
 
 pub(super) async fn claim(db: Db, node: &NodeEpoch, claim: LaneClaim) -> Outcome<LaneClaims> {
     let (limit, per_origin) = (i64::from(claim.limit), i64::from(claim.per_origin));
-    let rows = db.query(CLAIM, &[&&*node.0, &claim.now.as_micros(), &limit, &per_origin]).await?;
+    let rows = db.query(&CLAIM, &[&&*node.0, &claim.now.as_micros(), &limit, &per_origin]).await?;
     let next_due: Option<i64> = rows.first().map(|row| row.try_get("next_due")).transpose()?.flatten();
     let lanes = rows.iter().filter_map(|row| decode(Row::new("lane", row)).transpose());
     let mut lanes = lanes.collect::<Outcome<Vec<ClaimedLane>>>()?;

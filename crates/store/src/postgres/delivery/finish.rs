@@ -5,6 +5,7 @@
 //! recorded are recognised. So it does no harm that a batch of both is two transactions.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::time::Timestamp;
@@ -12,12 +13,13 @@ use futures_util::FutureExt;
 use futures_util::future::{try_join3, try_join4};
 use tokio_postgres::types::ToSql;
 
-use super::attempt::{self, AttemptColumns, Recording};
+use super::attempt::{ATTEMPT, AttemptColumns, Recording};
 use super::lane::LockedLanes;
 use super::message::{MessageChanges, fetch_bodies, lock_messages};
 use crate::delivery::{ClaimedLane, DeliveryState, FinishedAttempt, LaneOutcome};
 use crate::error::Result;
 use crate::lane::{Follow, final_state, recorded_before, settle};
+use crate::postgres::columns::Shape;
 use crate::postgres::database::{Class, Database, Db, Repeat};
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::{Row, int};
@@ -65,31 +67,36 @@ async fn settle_finals(db: Db, finals: &[&FinishedAttempt]) -> Outcome<HashSet<P
     let lease_nos: Vec<i64> = finals.iter().map(|one| int(one.lease_no)).collect();
     let states: Vec<&str> = finals.iter().map(|one| final_state(one.verdict).as_str()).collect();
     let holders: [&(dyn ToSql + Sync); 3] = [&nodes, &lease_nos, &states];
-    match db.query(&settle_finals_sql(), &[&columns.values()[..], &holders].concat()).await {
+    match db.query(&SETTLE, &[&columns.values()[..], &holders].concat()).await {
         Err(failure) if failure.is_duplicate() => Ok(HashSet::new()),
         rows => rows?.iter().map(|row| Row::new("lane", row).parse("prediction_id")).collect(),
     }
 }
 
 /// Deleting the lane decides: only what was deleted is written elsewhere.
-pub(super) fn settle_finals_sql() -> String {
-    let (columns, unnest) = (attempt::COLUMNS, AttemptColumns::UNNEST);
+///
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`]. The owner is compared in a way that no index knows, so that
+/// it is the lane's key by which it is found, and never the many lanes that a node holds.
+pub(in crate::postgres) static SETTLE: LazyLock<String> = LazyLock::new(|| {
+    let holds = Shape(&[("node", "text"), ("lease_no", "bigint"), ("state", "text")]);
+    let done = Shape(&[ATTEMPT.0, holds.0].concat()).rows(0, "done");
+    let attempt = ATTEMPT.names();
     format!(
         "WITH settled AS (
-           DELETE FROM lane USING UNNEST({unnest}, $10::text[], $11::bigint[], $12::text[])
-             AS done ({columns}, node, lease_no, state)
-           WHERE lane.prediction_id = done.prediction_id AND lane.owner = done.node AND lane.lease_no = done.lease_no
-             AND lane.final_seq = done.seq
+           DELETE FROM lane USING {done}
+           WHERE lane.prediction_id = ANY (ARRAY[done.prediction_id]) AND lane.owner IS NOT DISTINCT FROM done.node
+             AND lane.lease_no = done.lease_no AND lane.final_seq = done.seq
            RETURNING done.*),
          message AS (
            UPDATE delivery SET state = settled.state, attempts = attempts + 1, next_attempt_at = NULL,
              lease_no = settled.lease_no
-           FROM settled WHERE delivery.prediction_id = settled.prediction_id AND delivery.seq = settled.seq),
+           FROM settled
+           WHERE delivery.prediction_id = ANY (ARRAY[settled.prediction_id]) AND delivery.seq = settled.seq),
          recorded AS (
-           INSERT INTO attempt ({columns}) SELECT {columns} FROM settled)
+           INSERT INTO attempt ({attempt}) SELECT {attempt} FROM settled)
          SELECT prediction_id FROM settled"
     )
-}
+});
 
 async fn finish(db: Db, finished: &[&FinishedAttempt], now: Timestamp) -> Outcome<Vec<LaneOutcome>> {
     let messages: BTreeSet<DeliveryId> = finished.iter().map(|one| one.delivery).collect();

@@ -1,6 +1,7 @@
 //! Rows of `lane`: locking, reading and writing many at once.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::AccountId;
@@ -11,6 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::lane::{LaneRow, Write};
 use crate::node::NodeEpoch;
+use crate::postgres::columns::Shape;
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::{Row, int, micros};
@@ -26,8 +28,7 @@ impl LockedLanes {
     pub(super) async fn lock(db: &Db, predictions: impl Iterator<Item = PredictionId>) -> Outcome<Self> {
         let ids: Vec<PredictionId> = predictions.collect();
         let ids: Vec<&str> = ids.iter().map(PredictionId::as_str).collect();
-        let sql = "SELECT * FROM lane WHERE prediction_id = ANY($1) ORDER BY prediction_id FOR UPDATE";
-        let rows = db.query(sql, &[&ids]).await?;
+        let rows = db.query(&LOCK, &[&ids]).await?;
         let lanes = rows.iter().map(|row| {
             let row = decode(Row::new("lane", row))?;
             Ok((row.prediction, (row, Write::Nothing)))
@@ -82,25 +83,14 @@ async fn insert(db: &Db, lanes: &LaneColumns<'_>) -> Outcome<()> {
     if lanes.is_empty() {
         return Ok(());
     }
-    let (columns, unnest) = (LaneColumns::NAMES, LaneColumns::UNNEST);
-    let sql = format!(
-        "INSERT INTO lane ({columns}, account, url, origin) SELECT * FROM UNNEST({unnest}, $19::text[], $20::text[], $21::text[])"
-    );
-    db.execute(&sql, &lanes.values()).await?;
-    Ok(())
+    db.execute(&INSERT, &lanes.values()).await.map(|_| ())
 }
 
 async fn update(db: &Db, lanes: &LaneColumns<'_>) -> Outcome<()> {
     if lanes.is_empty() {
         return Ok(());
     }
-    let (columns, unnest) = (LaneColumns::NAMES, LaneColumns::UNNEST);
-    let sql = format!(
-        "UPDATE lane SET ({columns}) = ROW(new.*) FROM UNNEST({unnest}) AS new ({columns})
-         WHERE lane.prediction_id = new.prediction_id"
-    );
-    db.execute(&sql, &lanes.values()[..18]).await?;
-    Ok(())
+    db.execute(&UPDATE, &lanes.values()[..CHANGING.0.len()]).await.map(|_| ())
 }
 
 async fn delete(db: &Db, ids: &[&str]) -> Outcome<()> {
@@ -110,7 +100,52 @@ async fn delete(db: &Db, ids: &[&str]) -> Outcome<()> {
     Ok(())
 }
 
-/// Rows of `lane` as columns, for `UNNEST`.
+/// All columns: the key, those that change, and those that do not.
+pub(in crate::postgres) const LANE: Shape<'_> = Shape(&[
+    ("prediction_id", "text"),
+    ("due_at", "bigint"),
+    ("owner", "text"),
+    ("lease_no", "bigint"),
+    ("in_flight_seq", "bigint"),
+    ("want_start", "boolean"),
+    ("want_progress", "bigint"),
+    ("progress_revision", "bigint"),
+    ("final_seq", "bigint"),
+    ("final_attempts", "bigint"),
+    ("final_tries", "bigint"),
+    ("final_first_attempt_at", "bigint"),
+    ("final_due_at", "bigint"),
+    ("final_manual", "boolean"),
+    ("next_seq", "bigint"),
+    ("last_progress_at", "bigint"),
+    ("superseded", "bigint"),
+    ("open", "boolean"),
+    ("account", "text"),
+    ("url", "text"),
+    ("origin", "text"),
+]);
+
+/// The key and those that change.
+const CHANGING: Shape<'_> = Shape(LANE.0.split_at(18).0);
+
+pub(in crate::postgres) static LOCK: LazyLock<String> = LazyLock::new(|| {
+    let columns = LANE.names();
+    format!("SELECT {columns} FROM lane WHERE prediction_id = ANY ($1) ORDER BY prediction_id FOR UPDATE")
+});
+
+static INSERT: LazyLock<String> =
+    LazyLock::new(|| format!("INSERT INTO lane ({}) SELECT * FROM {}", LANE.names(), LANE.rows(0, "new")));
+
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE lane SET ({}) = ROW(new.*) FROM {} WHERE lane.prediction_id = ANY (ARRAY[new.prediction_id])",
+        CHANGING.names(),
+        CHANGING.rows(0, "new")
+    )
+});
+
+/// Rows of `lane`, column by column.
 #[derive(Default)]
 pub(in crate::postgres) struct LaneColumns<'a> {
     prediction_id: Vec<&'a str>,
@@ -137,16 +172,6 @@ pub(in crate::postgres) struct LaneColumns<'a> {
 }
 
 impl<'a> LaneColumns<'a> {
-    /// The columns that change, after the key: the first 18 values.
-    pub(in crate::postgres) const NAMES: &'static str = "prediction_id, due_at, owner, lease_no, in_flight_seq, want_start,
-        want_progress, progress_revision, final_seq, final_attempts, final_tries, final_first_attempt_at, final_due_at,
-        final_manual, next_seq, last_progress_at, superseded, open";
-
-    /// The same as parameters. Account, URL and origin follow.
-    pub(in crate::postgres) const UNNEST: &'static str = "$1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[],
-        $6::boolean[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-        $14::boolean[], $15::bigint[], $16::bigint[], $17::bigint[], $18::boolean[]";
-
     pub(in crate::postgres) fn push(&mut self, row: &'a LaneRow) {
         let LaneRow { lane, .. } = row;
         let last = lane.last.as_ref();
@@ -177,8 +202,8 @@ impl<'a> LaneColumns<'a> {
         self.prediction_id.is_empty()
     }
 
-    /// All columns as parameters.
-    pub(in crate::postgres) fn values(&self) -> [&(dyn ToSql + Sync); 21] {
+    /// The arrays of [`LANE`].
+    pub(in crate::postgres) fn values(&self) -> [&(dyn ToSql + Sync); LANE.0.len()] {
         [
             &self.prediction_id,
             &self.due_at,
@@ -207,7 +232,8 @@ impl<'a> LaneColumns<'a> {
 
 /// The stored lane of a prediction, as it is at this moment.
 pub(super) async fn find(db: Db, id: PredictionId) -> Outcome<Option<Lane>> {
-    let row = db.query_optional("SELECT * FROM lane WHERE prediction_id = $1", &[&id.as_str()]).await?;
+    let sql = format!("SELECT {} FROM lane WHERE prediction_id = $1", LANE.names());
+    let row = db.query_optional(&sql, &[&id.as_str()]).await?;
     row.map(|row| decode_lane(Row::new("lane", &row))).transpose()
 }
 

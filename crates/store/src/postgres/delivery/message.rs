@@ -1,6 +1,7 @@
 //! Rows of `delivery`: writing, locking and changing many at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use cogwire_core::id::DeliveryId;
@@ -9,24 +10,62 @@ use tokio_postgres::types::ToSql;
 
 use crate::delivery::{ClaimedLane, DeliveryState};
 use crate::lane::{LaneRow, NewMessage, Settled, missing_body};
+use crate::postgres::columns::Shape;
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::{Row, int, micros};
+
+/// All columns but the number of attempts, of which a new message has none.
+pub(in crate::postgres) const MESSAGE: Shape<'_> = Shape(&[
+    ("prediction_id", "text"),
+    ("seq", "bigint"),
+    ("account", "text"),
+    ("event", "text"),
+    ("url", "text"),
+    ("origin", "text"),
+    ("state", "text"),
+    ("body", "bytea"),
+    ("body_sha256", "bytea"),
+    ("size", "bigint"),
+    ("superseded", "bigint"),
+    ("next_attempt_at", "bigint"),
+    ("lease_no", "bigint"),
+    ("created_at", "bigint"),
+]);
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let (columns, new) = (MESSAGE.names(), MESSAGE.rows(0, "new"));
+    format!("INSERT INTO delivery ({columns}, attempts) SELECT new.*, 0 FROM {new}")
+});
+
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) const UPDATE: &str = "
+    UPDATE delivery SET state = COALESCE(change.state, delivery.state), attempts = delivery.attempts + change.attempts,
+      next_attempt_at = CASE WHEN change.state IS NULL THEN delivery.next_attempt_at ELSE change.next_attempt_at END,
+      lease_no = COALESCE(change.lease_no, delivery.lease_no)
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+      AS change (prediction_id, seq, state, next_attempt_at, lease_no, attempts)
+    WHERE delivery.prediction_id = ANY (ARRAY[change.prediction_id]) AND delivery.seq = change.seq";
+
+pub(in crate::postgres) const LOCK: &str = "
+    SELECT delivery.prediction_id FROM unnest($1::text[], $2::bigint[]) AS wanted (prediction_id, seq)
+      JOIN delivery ON delivery.prediction_id = ANY (ARRAY[wanted.prediction_id]) AND delivery.seq = wanted.seq
+    ORDER BY delivery.prediction_id, delivery.seq FOR UPDATE OF delivery";
+
+pub(in crate::postgres) const BODIES: &str = "
+    SELECT delivery.prediction_id, delivery.seq, body FROM unnest($1::text[], $2::bigint[]) AS wanted (prediction_id, seq)
+      JOIN delivery ON delivery.prediction_id = ANY (ARRAY[wanted.prediction_id]) AND delivery.seq = wanted.seq
+    WHERE body IS NOT NULL";
 
 /// Writes messages for the first time.
 pub(super) async fn insert_messages(db: &Db, messages: &MessageColumns<'_>) -> Outcome<()> {
     if messages.is_empty() {
         return Ok(());
     }
-    let (columns, unnest) = (MessageColumns::NAMES, MessageColumns::UNNEST);
-    let sql = format!(
-        "INSERT INTO delivery ({columns}, attempts) SELECT new.*, 0 FROM UNNEST({unnest}) AS new ({columns})"
-    );
-    db.execute(&sql, &messages.values()).await?;
-    Ok(())
+    db.execute(&INSERT, &messages.values()).await.map(|_| ())
 }
 
-/// Rows of `delivery` as columns, for `UNNEST`.
+/// Rows of `delivery`, column by column.
 #[derive(Default)]
 pub(in crate::postgres) struct MessageColumns<'a> {
     prediction_id: Vec<&'a str>,
@@ -46,16 +85,6 @@ pub(in crate::postgres) struct MessageColumns<'a> {
 }
 
 impl<'a> MessageColumns<'a> {
-    /// All columns but the number of attempts, of which there are none.
-    pub(in crate::postgres) const NAMES: &'static str =
-        "prediction_id, seq, account, event, url, origin, state, body,
-        body_sha256, size, superseded, next_attempt_at, lease_no, created_at";
-
-    /// The same as parameters.
-    pub(in crate::postgres) const UNNEST: &'static str = "$1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[],
-        $6::text[], $7::text[], $8::bytea[], $9::bytea[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-        $14::bigint[]";
-
     pub(in crate::postgres) fn push(&mut self, row: &'a LaneRow, message: &'a NewMessage) {
         self.prediction_id.push(row.prediction.as_str());
         self.seq.push(i64::from(message.seq));
@@ -77,8 +106,8 @@ impl<'a> MessageColumns<'a> {
         self.prediction_id.is_empty()
     }
 
-    /// All columns as parameters.
-    pub(in crate::postgres) fn values(&self) -> [&(dyn ToSql + Sync); 14] {
+    /// The arrays of [`MESSAGE`].
+    pub(in crate::postgres) fn values(&self) -> [&(dyn ToSql + Sync); MESSAGE.0.len()] {
         [
             &self.prediction_id,
             &self.seq,
@@ -146,22 +175,10 @@ impl MessageChanges {
     }
 }
 
-const UPDATE: &str = "
-    UPDATE delivery SET state = COALESCE(change.state, delivery.state), attempts = delivery.attempts + change.attempts,
-      next_attempt_at = CASE WHEN change.state IS NULL THEN delivery.next_attempt_at ELSE change.next_attempt_at END,
-      lease_no = COALESCE(change.lease_no, delivery.lease_no)
-    FROM UNNEST($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-      AS change (prediction_id, seq, state, next_attempt_at, lease_no, attempts)
-    WHERE delivery.prediction_id = change.prediction_id AND delivery.seq = change.seq";
-
 /// Locks messages, in their order, so that attempts at each are recorded one after the other.
 pub(super) async fn lock_messages(db: &Db, ids: &BTreeSet<DeliveryId>) -> Outcome<()> {
     let (predictions, seqs) = keys(ids);
-    let sql = "SELECT prediction_id FROM delivery JOIN UNNEST($1::text[], $2::bigint[]) AS wanted (prediction_id, seq)
-                 USING (prediction_id, seq)
-               ORDER BY prediction_id, seq FOR UPDATE OF delivery";
-    db.query(sql, &[&predictions, &seqs]).await?;
-    Ok(())
+    db.query(LOCK, &[&predictions, &seqs]).await.map(|_| ())
 }
 
 /// Gives lanes that owe a final message its bytes, where they are missing.
@@ -186,10 +203,7 @@ fn missing_message(lane: &ClaimedLane) -> Option<DeliveryId> {
 
 async fn bodies(db: &Db, ids: &BTreeSet<DeliveryId>) -> Outcome<HashMap<DeliveryId, Bytes>> {
     let (predictions, seqs) = keys(ids);
-    let sql = "SELECT prediction_id, seq, body FROM delivery
-                 JOIN UNNEST($1::text[], $2::bigint[]) AS wanted (prediction_id, seq) USING (prediction_id, seq)
-               WHERE body IS NOT NULL";
-    let rows = db.query(sql, &[&predictions, &seqs]).await?;
+    let rows = db.query(BODIES, &[&predictions, &seqs]).await?;
     let decode = |row: Row<'_>| Ok((decode_id(row)?, Bytes::copy_from_slice(row.get("body")?)));
     rows.iter().map(|row| decode(Row::new("delivery", row))).collect()
 }

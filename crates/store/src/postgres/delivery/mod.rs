@@ -13,6 +13,8 @@ pub(super) mod owe;
 mod read;
 mod release;
 mod resend;
+#[cfg(all(test, feature = "contract"))]
+mod tests;
 
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
@@ -27,6 +29,13 @@ use crate::delivery::{
 };
 use crate::error::Result;
 use crate::node::NodeEpoch;
+
+#[cfg(all(test, feature = "contract"))]
+pub(super) use self::{
+    attempt::RECORDED, claim::CLAIM as CLAIM_LANES, finish::SETTLE, lane::LOCK as LOCK_LANES,
+    lane::UPDATE as UPDATE_LANES, message::BODIES, message::LOCK as LOCK_MESSAGES,
+    message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, resend::SWEEP,
+};
 
 #[async_trait]
 impl DeliveryStore for PostgresStore {

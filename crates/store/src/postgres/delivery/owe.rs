@@ -6,8 +6,8 @@ use cogwire_core::id::PredictionId;
 use cogwire_core::webhook::pacing::Next;
 use tokio_postgres::types::ToSql;
 
-use super::lane::{LaneColumns, LockedLanes, write_lanes};
-use super::message::{MessageColumns, insert_messages};
+use super::lane::{LANE, LaneColumns, LockedLanes, write_lanes};
+use super::message::{MESSAGE, MessageColumns, insert_messages};
 use crate::change::Change;
 use crate::lane::{self, Owed, Write};
 use crate::postgres::database::Db;
@@ -22,7 +22,7 @@ pub(in crate::postgres) struct OwedColumns<'a> {
 
 impl<'a> OwedColumns<'a> {
     /// How many parameters there are.
-    pub(in crate::postgres) const COUNT: usize = LANE_COLUMNS + 14;
+    pub(in crate::postgres) const COUNT: usize = LANE.0.len() + MESSAGE.0.len();
 
     pub(in crate::postgres) fn of(owed: impl Iterator<Item = &'a Owed>) -> Self {
         let (mut lanes, mut messages) = (LaneColumns::default(), MessageColumns::default());
@@ -42,35 +42,19 @@ impl<'a> OwedColumns<'a> {
     }
 }
 
-const LANE_COLUMNS: usize = 21;
-
 /// The parts of a statement that write what first commits owe, as far as they are in `done`. The first
 /// [`OwedColumns::COUNT`] parameters are theirs.
 pub(in crate::postgres) fn insert_owed() -> String {
     // In this form the ids are looked up in a hash table, and not compared one by one.
     let is_done = "(new.prediction_id IN (SELECT id FROM done)) IS TRUE";
-    let (lane, lanes) = (LaneColumns::NAMES, LaneColumns::UNNEST);
-    let (message, messages) = (MessageColumns::NAMES, renumber(MessageColumns::UNNEST, LANE_COLUMNS));
+    let (lane, lanes) = (LANE.names(), LANE.rows(0, "new"));
+    let (message, messages) = (MESSAGE.names(), MESSAGE.rows(LANE.0.len(), "new"));
     format!(
         "lanes AS (
-           INSERT INTO lane ({lane}, account, url, origin)
-           SELECT * FROM unnest({lanes}, $19::text[], $20::text[], $21::text[]) AS new ({lane}, account, url, origin)
-           WHERE {is_done}),
+           INSERT INTO lane ({lane}) SELECT * FROM {lanes} WHERE {is_done}),
          messages AS (
-           INSERT INTO delivery ({message}, attempts)
-           SELECT new.*, 0 FROM unnest({messages}) AS new ({message}) WHERE {is_done})"
+           INSERT INTO delivery ({message}, attempts) SELECT new.*, 0 FROM {messages} WHERE {is_done})"
     )
-}
-
-/// The same parameters, after `taken` others.
-fn renumber(parameters: &str, taken: usize) -> String {
-    let mut parts = parameters.split('$');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| {
-        let (number, rest) = part.split_at(part.find(':').unwrap_or(part.len()));
-        let number = number.parse::<usize>().expect("a parameter has a number and a type");
-        format!("{text}${}{rest}", number + taken)
-    })
 }
 
 /// The lanes of predictions about which something is being committed.
@@ -125,21 +109,5 @@ pub(in crate::postgres) async fn owe_again(db: Db, change: &Change) -> Outcome<L
             Ok(LaneEffect::Claimed(Box::new(row.claimed(body.map(|body| body.bytes.clone())))))
         }
         _ => Ok(LaneEffect::None),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_numbered_after_others() {
-        assert_eq!(renumber("$1::text[], $14::bigint[]", 21), "$22::text[], $35::bigint[]");
-    }
-
-    #[test]
-    fn there_is_a_parameter_for_each_column() {
-        let none = OwedColumns::of(std::iter::empty());
-        assert_eq!(none.values().len(), OwedColumns::COUNT);
     }
 }

@@ -6,7 +6,7 @@ use cogwire_core::prediction::AccountId;
 use futures_util::future::try_join;
 use tokio_postgres::types::ToSql;
 
-use super::attempt;
+use super::attempt::{self, ATTEMPT};
 use super::message::decode_id;
 use crate::delivery::{Attempt, Backlog, Delivery, ListDeliveries};
 use crate::postgres::database::Db;
@@ -27,11 +27,11 @@ const AFTER_ALL: i64 = i64::MAX;
 
 /// Every message that waits has a lane, so the messages that do not are not looked at. Ids sort by time, so the first lane
 /// has the oldest message, but for messages that are sent again by hand.
-const BACKLOG: &str = "
+pub(in crate::postgres) const BACKLOG: &str = "
     SELECT (SELECT count(*) FROM lane WHERE final_seq IS NOT NULL) AS pending,
       (SELECT created_at FROM (
          SELECT prediction_id, final_seq FROM lane WHERE final_seq IS NOT NULL ORDER BY prediction_id LIMIT 1) AS first
-         JOIN delivery ON delivery.prediction_id = first.prediction_id AND seq = final_seq) AS oldest,
+         JOIN delivery ON delivery.prediction_id = ANY (ARRAY[first.prediction_id]) AND seq = final_seq) AS oldest,
       (SELECT count(*) FROM delivery WHERE state = 'exhausted') AS exhausted";
 
 pub(super) async fn deliveries(db: Db, prediction: PredictionId) -> Outcome<Vec<Delivery>> {
@@ -48,7 +48,7 @@ pub(super) async fn delivery(db: Db, id: DeliveryId) -> Outcome<Option<(Delivery
 }
 
 async fn attempts(db: &Db, key: &[&(dyn ToSql + Sync)]) -> Outcome<Vec<Attempt>> {
-    let columns = attempt::COLUMNS;
+    let columns = ATTEMPT.names();
     let sql = format!("SELECT {columns} FROM attempt WHERE prediction_id = $1 AND seq = $2 ORDER BY number");
     let rows = db.query(&sql, key).await?;
     rows.iter().map(|row| attempt::decode(Row::new("attempt", row))).collect()

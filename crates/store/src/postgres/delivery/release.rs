@@ -10,6 +10,11 @@ use crate::node::NodeEpoch;
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) const INTERRUPT: &str = "
+    UPDATE delivery SET state = 'interrupted' FROM unnest($1::text[], $2::bigint[]) AS begun (prediction_id, seq)
+    WHERE delivery.prediction_id = ANY (ARRAY[begun.prediction_id]) AND delivery.seq = begun.seq AND state = 'sending'";
+
 pub(super) async fn release_lanes(db: Db, node: &NodeEpoch, held: &[(PredictionId, u64)]) -> Outcome<()> {
     let mut lanes = LockedLanes::lock(&db, held.iter().map(|(id, _)| *id)).await?;
     let mut interrupted = Vec::new();
@@ -30,9 +35,5 @@ async fn interrupt(db: &Db, messages: &[DeliveryId]) -> Outcome<()> {
         return Ok(());
     }
     let (predictions, seqs) = keys(messages);
-    let sql = "UPDATE delivery SET state = 'interrupted'
-               FROM UNNEST($1::text[], $2::bigint[]) AS begun (prediction_id, seq)
-               WHERE delivery.prediction_id = begun.prediction_id AND delivery.seq = begun.seq AND state = 'sending'";
-    db.execute(sql, &[&predictions, &seqs]).await?;
-    Ok(())
+    db.execute(INTERRUPT, &[&predictions, &seqs]).await.map(|_| ())
 }

@@ -16,16 +16,21 @@ use crate::postgres::row::Row;
 
 /// Messages to forget, with their attempts: a range of the primary key, for a message is never older than its prediction,
 /// whose id tells its time. Nodes that sweep at once take different ones, and a message that is being sent again stays.
-pub(super) const SWEEP: &str = "
+///
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) const SWEEP: &str = "
     WITH old AS (
       SELECT prediction_id, seq FROM delivery
       WHERE prediction_id < $1 AND created_at < $2 AND state IN ('delivered', 'failed', 'interrupted', 'exhausted')
-        AND NOT EXISTS (SELECT 1 FROM lane WHERE lane.prediction_id = delivery.prediction_id AND final_seq IS NOT NULL)
+        AND NOT EXISTS (
+          SELECT 1 FROM lane WHERE lane.prediction_id = ANY (ARRAY[delivery.prediction_id]) AND final_seq IS NOT NULL)
       ORDER BY prediction_id, seq LIMIT $3 FOR UPDATE SKIP LOCKED),
     messages AS (
-      DELETE FROM delivery USING old WHERE delivery.prediction_id = old.prediction_id AND delivery.seq = old.seq),
+      DELETE FROM delivery USING old
+      WHERE delivery.prediction_id = ANY (ARRAY[old.prediction_id]) AND delivery.seq = old.seq),
     attempts AS (
-      DELETE FROM attempt USING old WHERE attempt.prediction_id = old.prediction_id AND attempt.seq = old.seq)
+      DELETE FROM attempt USING old
+      WHERE attempt.prediction_id = ANY (ARRAY[old.prediction_id]) AND attempt.seq = old.seq)
     SELECT count(*) FROM old";
 
 /// The precision of the time in an id.

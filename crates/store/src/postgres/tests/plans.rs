@@ -8,6 +8,9 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::World;
 use crate::postgres::connection::Dedicated;
+use crate::postgres::delivery::{
+    BODIES, CLAIM_LANES, INTERRUPT, LOCK_LANES, LOCK_MESSAGES, RECORDED, SETTLE, SWEEP, UPDATE_LANES, UPDATE_MESSAGES,
+};
 use crate::postgres::prediction::{
     ADD_FILE, CLAIM, CREATE, END, EXPIRED, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE, OVERDUE,
     PAGE, STEP,
@@ -28,6 +31,16 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("add a file", ADD_FILE),
         ("find expired data", EXPIRED),
         ("forget keys", FORGET_KEYS),
+        ("claim lanes", &CLAIM_LANES),
+        ("lock lanes", &LOCK_LANES),
+        ("change lanes", &UPDATE_LANES),
+        ("settle final messages", &SETTLE),
+        ("lock messages", LOCK_MESSAGES),
+        ("change messages", UPDATE_MESSAGES),
+        ("read bodies", BODIES),
+        ("look for recorded attempts", &RECORDED),
+        ("interrupt messages", INTERRUPT),
+        ("forget messages", SWEEP),
     ]
 }
 
