@@ -66,4 +66,17 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Busy | Self::Unavailable(_) | Self::Uncertain(_) | Self::Closed)
     }
+
+    /// One word for it, as metrics have it.
+    pub(crate) fn class(&self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Unavailable(_) => "unavailable",
+            Self::Uncertain(_) => "uncertain",
+            Self::Corrupt { .. } | Self::Different { .. } => "corrupt",
+            Self::Setup(_) | Self::NewerSchema { .. } | Self::InUse(_) => "setup",
+            Self::Closed => "closed",
+            Self::Backend(_) => "refused",
+        }
+    }
 }

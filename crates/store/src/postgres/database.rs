@@ -170,6 +170,23 @@ impl Database {
         F: Fn(Db) -> R,
         R: Future<Output = Outcome<T>>,
     {
+        let done = self.run_until_certain(class, mode, repeat, work).await;
+        done.inspect_err(|error| {
+            metrics::counter!("cogwire_db_errors_total", "class" => error.class()).increment(1);
+        })
+    }
+
+    async fn run_until_certain<T, F, R>(
+        &self,
+        class: Class,
+        mode: Mode,
+        repeat: Repeat,
+        work: &F,
+    ) -> Result<T>
+    where
+        F: Fn(Db) -> R,
+        R: Future<Output = Outcome<T>>,
+    {
         let mut tries = Tries::default();
         loop {
             let client = self.client(class).await.map_err(|error| tries.explain(error))?;
@@ -201,6 +218,7 @@ impl Database {
 
     /// A connection that is ready. Waits a while for one, and for the database to come back.
     async fn client(&self, class: Class) -> Result<Client> {
+        let _waiting = Waits::begin();
         match tokio::time::timeout(self.inner.acquire, self.connected(class)).await {
             Ok(client) => client,
             Err(_) => Err(self.trouble().unwrap_or(Error::Busy)),
@@ -234,6 +252,22 @@ impl Database {
 
     fn set_trouble(&self, trouble: Option<Error>) {
         *self.inner.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+/// A use case that waits for a connection, as metrics count it.
+struct Waits;
+
+impl Waits {
+    fn begin() -> Self {
+        metrics::gauge!("cogwire_db_pool_waiting").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        metrics::gauge!("cogwire_db_pool_waiting").decrement(1.0);
     }
 }
 
