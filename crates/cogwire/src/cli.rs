@@ -132,3 +132,25 @@ fn runtime() -> Outcome<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     runtime.map_err(|error| Failure::of("cannot start", &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+    use crate::config::is_known_variable;
+
+    fn variables(command: &clap::Command) -> Vec<String> {
+        let own = command.get_arguments().filter_map(|argument| argument.get_env());
+        let own = own.map(|name| name.to_string_lossy().into_owned());
+        own.chain(command.get_subcommands().flat_map(variables)).collect()
+    }
+
+    #[test]
+    fn every_variable_that_a_command_reads_means_something() {
+        let all = variables(&Cli::command());
+        assert!(all.iter().any(|name| name == "COGWIRE_URL"));
+        let unknown: Vec<_> = all.iter().filter(|name| !is_known_variable(name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}

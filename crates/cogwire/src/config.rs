@@ -31,6 +31,8 @@ use url::{Host, Url};
 
 pub use args::{ConfigArgs, DataDirArgs, StoreArgs};
 pub use environment::Environment;
+#[cfg(test)]
+pub(crate) use environment::is_known_variable;
 pub use error::Error;
 pub use layers::{DEFAULT_CONFIG, FILE_NAME, Layers, Raw, Source};
 pub use print::print;

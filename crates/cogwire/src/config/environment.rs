@@ -16,7 +16,7 @@ const OF_TESTS: &str = "COGWIRE_TEST_";
 
 /// Variables that are no settings: the configuration file, secrets, where client commands find the server, and what tests
 /// and their scripts set.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "COGWIRE_CONFIG",
     API_TOKEN,
     API_TOKEN_FILE,
@@ -26,6 +26,7 @@ const OTHERS: [&str; 9] = [
     "COGWIRE_FAILPOINT",
     "COGWIRE_BINARY",
     "COGWIRE_BROWSER",
+    "COGWIRE_POSTGRES_BIN",
 ];
 
 /// Variables by name. Empty ones count as absent, as compose files write them.
@@ -69,7 +70,9 @@ impl Environment {
     /// The first variable that means nothing.
     fn unknown(&self) -> Option<&str> {
         let foreign = |(name, value): &(&String, &OsString)| {
-            name.starts_with(PREFIX) && !is_known(name) && !is_service_link(name, &value.to_string_lossy())
+            name.starts_with(PREFIX)
+                && !is_known_variable(name)
+                && !is_service_link(name, &value.to_string_lossy())
         };
         self.0.iter().find(foreign).map(|(name, _)| name.as_str())
     }
@@ -90,7 +93,7 @@ impl fmt::Debug for Environment {
 }
 
 /// Whether a variable means something to any command.
-pub(crate) fn is_known(name: &str) -> bool {
+pub(crate) fn is_known_variable(name: &str) -> bool {
     name.starts_with(OF_TESTS) || known().any(|known| known == name)
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use cogwire::config::Roles;
 use cogwire_core::webhook::signature::Secret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,11 +23,23 @@ pub(crate) struct Options {
     pub(crate) scripts: Option<String>,
     /// Files that the scripts name.
     pub(crate) script_files: Vec<(String, Vec<u8>)>,
+    pub(crate) roles: Roles,
+    pub(crate) public_url: Option<String>,
+    /// Whether the clock follows the database's.
+    pub(crate) corrected: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_running: 100, output_files: "url".to_owned(), scripts: None, script_files: Vec::new() }
+        Self {
+            max_running: 100,
+            output_files: "url".to_owned(),
+            scripts: None,
+            script_files: Vec::new(),
+            roles: Roles::ALL,
+            public_url: None,
+            corrected: false,
+        }
     }
 }
 
@@ -39,6 +52,12 @@ pub(crate) struct TestApp {
     /// After the server, which uses both.
     dir: TempDir,
     store: TestStore,
+}
+
+/// A server that shares the store of a [`TestApp`].
+pub(crate) struct Beside {
+    pub(crate) server: Server,
+    _dir: TempDir,
 }
 
 impl Drop for TestApp {
@@ -56,10 +75,13 @@ impl TestApp {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
+        Self::on(TestStore::new().await, options).await
+    }
+
+    pub(crate) async fn on(store: TestStore, options: Options) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         write_scripts(dir.path(), &options);
         let (receiver, clock) = (Receiver::start().await, ShiftedClock::new());
-        let store = TestStore::new().await;
         let server = Server::start(dir.path(), &options, &clock, &store).await;
         Self { receiver, clock, options, server: Some(server), dir, store }
     }
@@ -69,6 +91,18 @@ impl TestApp {
         self.server.take().expect("it runs").stop().await;
         let next = Server::start(self.dir.path(), &self.options, &self.clock, &self.store).await;
         self.server = Some(next);
+    }
+
+    /// Another server on the same store.
+    pub(crate) async fn beside(&self, roles: Roles) -> Beside {
+        let dir = tempfile::tempdir().expect("a folder");
+        let options = Options { roles, public_url: Some(self.http().base), ..Options::default() };
+        write_scripts(dir.path(), &options);
+        Beside { server: Server::start(dir.path(), &options, &self.clock, &self.store).await, _dir: dir }
+    }
+
+    pub(crate) fn store(&self) -> &TestStore {
+        &self.store
     }
 
     pub(crate) fn http(&self) -> Http {

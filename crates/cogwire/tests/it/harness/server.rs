@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use cogwire::config::{Config, Environment, FileMode, Layers};
-use cogwire::lifecycle::{Lifecycle, SystemEntropy};
+use cogwire::lifecycle::{CorrectedClock, Lifecycle, SystemEntropy};
 use cogwire::server::Surroundings;
+use cogwire_core::time::Clock;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::app::{Options, pause};
@@ -35,16 +36,22 @@ impl Server {
         // The first test of a process installs it; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let lifecycle = Lifecycle::default();
+        let machine: Arc<dyn Clock> = Arc::new(clock.clone());
+        let correction = options.corrected.then(|| Arc::new(CorrectedClock::new(machine.clone())));
+        let clock = match &correction {
+            Some(corrected) => corrected.clone(),
+            None => machine,
+        };
         let surroundings = Surroundings {
-            clock: Arc::new(clock.clone()),
-            correction: None,
+            clock,
+            correction,
             entropy: Arc::new(SystemEntropy),
             metrics: METRICS.clone(),
             lifecycle: lifecycle.clone(),
         };
         let config = Config { database: store.database(), ..config(dir, options) };
         let server = cogwire::server::Server::start(config, surroundings).await.expect("it starts");
-        let http = Http::new(server.url().to_owned(), TOKEN.to_owned());
+        let http = Http::new(format!("http://{}", server.address()), TOKEN.to_owned());
         http.wait_ready().await;
         Self { http, server, lifecycle }
     }
@@ -80,6 +87,8 @@ fn config(dir: &Path, options: &Options) -> Config {
     config.data_dir = dir.join("data");
     config.scripts = vec![dir.join("scripts.toml")];
     config.max_running = options.max_running;
+    config.roles = options.roles;
+    config.public_url = options.public_url.as_ref().map(|url| url.parse().expect("a URL"));
     config.output_files = match options.output_files.as_str() {
         "auto" => FileMode::Auto,
         _ => FileMode::Url,

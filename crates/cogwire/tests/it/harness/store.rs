@@ -21,9 +21,14 @@ impl TestStore {
     pub(crate) async fn new() -> Self {
         match std::env::var("COGWIRE_TEST_STORE").as_deref() {
             Err(_) | Ok("sqlite") => Self::Sqlite,
-            Ok("postgres") => Self::Postgres(TestSchema::create().await),
+            Ok("postgres") => Self::postgres().await,
             Ok(other) => panic!("COGWIRE_TEST_STORE is {other:?}, and must be sqlite or postgres"),
         }
+    }
+
+    /// PostgreSQL, whatever the environment asks for.
+    pub(crate) async fn postgres() -> Self {
+        Self::Postgres(TestSchema::create().await)
     }
 
     /// For the configuration of a server in this process.
