@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use cogwire_core::id::PredictionId;
-use cogwire_core::prediction::{Deadline, DeadlineKind, Prediction, Request};
+use cogwire_core::prediction::{Deadline, DeadlineKind, Event, Prediction, Request};
+
+use futures_util::future::join_all;
 
 use super::Home;
-use super::fixture::{Run, World, at, id, item, new, node, request, said, succeeded, version};
-use crate::prediction::{CommitOutcome, Lease, Load, NewPrediction, Overdue};
+use super::fixture::{Run, World, at, commit_of, id, item, new, node, request, said, succeeded, version};
+use crate::prediction::{CommitOutcome, Guard, Lease, Load, NewPrediction, Overdue};
 
 fn ids(claimed: &[crate::prediction::Claimed]) -> Vec<PredictionId> {
     claimed.iter().map(|claimed| claimed.prediction.id()).collect()
@@ -49,6 +51,49 @@ pub async fn a_prediction_is_claimed_once(home: Arc<dyn Home>) {
     let mut all = [ids(&one), ids(&other)].concat();
     all.sort_unstable();
     assert_eq!(all, (1..=20).map(id).collect::<Vec<_>>());
+}
+
+/// Whoever claims at the same moment gets something else, and nothing is left behind.
+pub async fn nodes_that_claim_at_once_get_different_predictions(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let waiting = (1..=300).map(|number| {
+        let version = version(if number % 3 == 0 { 2 } else { 1 });
+        world.create(Request { version, ..request(number) })
+    });
+    join_all(waiting).await;
+    let (nodes, versions) = ([node("one"), node("two")], [version(1), version(2)]);
+    let claim = |task: usize, limit| world.store.claim(&nodes[task % 2], &versions, limit, at(600_000));
+    let mut all = Vec::new();
+    // Whoever sees nothing because others are just taking it comes again.
+    while all.len() < 300 {
+        for claimed in join_all((0..50).map(|task| claim(task, 1 + task as u32 % 4))).await {
+            all.extend(claimed.expect("the claim is written"));
+        }
+    }
+    assert!(claim(0, 1).await.expect("nothing to write").is_empty());
+    let mut claimed = ids(&all);
+    claimed.sort_unstable();
+    assert_eq!(claimed, (1..=300).map(id).collect::<Vec<_>>());
+    assert!(all.iter().all(|claimed| (claimed.run, claimed.lease.lease_no) == (1, 1)));
+    let held = join_all(nodes.iter().map(|node| world.store.held_runs(node))).await;
+    let held: usize = held.into_iter().map(|held| held.expect("the runs are read").len()).sum();
+    assert_eq!(held, 300);
+}
+
+/// A claim and a cancel at once: the prediction is not run after its end, whoever comes first.
+pub async fn what_is_canceled_while_it_is_claimed_is_over(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in 1..=30 {
+        let waiting = world.create(request(number)).await;
+        let cancel = commit_of(&waiting, Event::CancelRequested, Guard::Anyone, at(10));
+        let (claimed, canceled) = tokio::join!(world.claim(1), world.commit(cancel));
+        assert!(matches!(canceled, CommitOutcome::Committed(_)), "{canceled:?}");
+        for claimed in claimed {
+            let outcome = world.commit(Run::from(claimed).commit_of(succeeded(), at(20))).await;
+            assert!(matches!(outcome, CommitOutcome::Fenced), "{outcome:?}");
+        }
+        assert!(world.claim(1).await.is_empty());
+    }
 }
 
 async fn overdue_at(world: &World, millis: i64) -> Vec<Overdue> {

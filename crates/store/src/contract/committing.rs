@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use cogwire_core::json::Json;
 use cogwire_core::prediction::{
-    ChunkEvent, Event, OutputContent, Prediction, Report, RunEnd, State, Status, Transition,
+    ChunkEvent, DeadlineKind, Event, OutputContent, Prediction, Report, RunEnd, State, Status, Transition,
 };
 use cogwire_core::webhook::event::WebhookEvent;
+use futures_util::future::{join_all, join3};
 
 use super::Home;
 use super::fixture::{
@@ -46,6 +47,28 @@ pub async fn a_failure_keeps_its_error(home: Arc<dyn Home>) {
     let failed = Report { end: Some(RunEnd::Failed("out of memory".to_owned())), ..Report::default() };
     world.advance(&mut run, Event::Ran(failed), at(10)).await;
     assert_eq!(world.load(id(1)).await.state.error(), Some("out of memory"));
+}
+
+/// A model may say anything, and much of it: characters that end a string elsewhere, and a megabyte.
+pub async fn what_a_model_says_is_kept_as_it_was(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request_with_webhook(1, &WebhookEvent::ALL)).await;
+    let odd = "a\0b\u{1}\u{7f}\u{fffd}\u{10ffff}\\ \" \r\n";
+    let long = "0123456789abcde\n".repeat(1 << 16);
+    let metric = ChunkEvent::Metric(odd.to_owned(), Json::string(odd));
+    world.advance(&mut run, said(vec![log(odd), log(&long), item(odd), metric]), at(10)).await;
+    assert_eq!(world.load(id(1)).await, run.prediction);
+    let error = format!("{odd}{long}");
+    let end =
+        Report { events: vec![log(odd)], end: Some(RunEnd::Failed(error.clone())), ..Report::default() };
+    world.advance(&mut run, Event::Ran(end), at(20)).await;
+    let loaded = world.load(id(1)).await;
+    assert_eq!(loaded.content.logs, [odd, &long, odd].concat());
+    assert_eq!(loaded.state.error(), Some(error.as_str()));
+    assert_eq!(loaded, with_output_as_value(run.prediction));
+    let page =
+        world.store.stream_from(id(1), 0, 100).await.expect("the stream is read").expect("it is there");
+    assert_eq!((page.chunks.len(), page.error.as_deref()), (2, Some(error.as_str())));
 }
 
 /// Started, said and ended in one.
@@ -154,6 +177,82 @@ pub async fn of_two_ends_at_once_one_is_durable(home: Arc<dyn Home>) {
     };
     assert_eq!(world.load(id(1)).await.status(), expected);
     assert_eq!(world.store.deliveries(id(1)).await.expect("the messages are read").len(), 1);
+}
+
+/// A run, a caller and a deadline end the same prediction at once: one of them does, whatever else is written at the time.
+pub async fn of_many_ends_at_once_one_each_is_durable(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let ending = (1..=60).map(async |number| {
+        let mut run = world.create_run(request_with_webhook(number, &WebhookEvent::ALL)).await;
+        if number % 2 == 0 {
+            world.advance(&mut run, said(vec![item("x")]), at(10)).await;
+        }
+        let by_anybody =
+            |event, millis| world.commit(commit_of(&run.prediction, event, Guard::Anyone, at(millis)));
+        let limit = Event::Expired(DeadlineKind::CancelAfter);
+        let outcomes = join3(
+            world.commit(run.commit_of(succeeded(), at(11))),
+            by_anybody(Event::CancelRequested, 12),
+            by_anybody(limit, 13),
+        );
+        let (finished, canceled, expired) = outcomes.await;
+        let outcomes = [finished, canceled, expired];
+        let won: Vec<usize> =
+            (0..3).filter(|index| matches!(outcomes[*index], CommitOutcome::Committed(_))).collect();
+        let fenced = outcomes.iter().filter(|outcome| matches!(outcome, CommitOutcome::Fenced)).count();
+        assert_eq!((won.len(), fenced), (1, 2), "{outcomes:?}");
+        let loaded = world.load(run.id()).await;
+        assert_eq!(loaded.state.completed_at(), Some(at(11 + won[0] as i64)), "{outcomes:?}");
+        let messages = world.store.deliveries(run.id()).await.expect("the messages are read");
+        assert_eq!(messages.len(), 1);
+    });
+    join_all(ending).await;
+}
+
+/// Progress and a cancel at once: whichever comes second is told, and nothing of it is there.
+pub async fn of_a_step_and_an_end_at_once_one_is_refused(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let racing = (1..=40).map(async |number| {
+        let run = world.create_run(request_with_webhook(number, &WebhookEvent::ALL)).await;
+        let cancel = commit_of(&run.prediction, Event::CancelRequested, Guard::Anyone, at(10));
+        let step = run.commit_of(said(vec![item("x")]), at(10));
+        let (stepped, canceled) = tokio::join!(world.commit(step), world.commit(cancel));
+        let loaded = world.load(run.id()).await;
+        match (stepped, canceled) {
+            (CommitOutcome::Committed(_), CommitOutcome::Conflict) => {
+                assert_eq!((loaded.status(), loaded.next_event), (Status::Processing, 1));
+            }
+            (CommitOutcome::Fenced, CommitOutcome::Committed(_)) => {
+                assert_eq!((loaded.status(), loaded.next_event), (Status::Canceled, 0));
+            }
+            other => panic!("one of them happens, and it was {other:?}"),
+        }
+        assert_eq!(loaded.revision, 1);
+    });
+    join_all(racing).await;
+}
+
+/// What is committed together is decided one by one.
+pub async fn many_commit_at_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let running = (1..=300).map(async |number| {
+        let request = match number % 3 {
+            0 => request(number),
+            1 => request_with_webhook(number, &[WebhookEvent::Completed]),
+            _ => request_with_webhook(number, &WebhookEvent::ALL),
+        };
+        let mut run = world.create_run(request).await;
+        let stranger = Lease { node: node("two"), lease_no: 1 };
+        for _ in 0..number % 4 {
+            world.advance(&mut run, said(vec![item("x"), log("l")]), at(20)).await;
+            let step =
+                commit_of(&run.prediction, said(vec![item("y")]), Guard::Holder(stranger.clone()), at(20));
+            assert!(matches!(world.commit(step).await, CommitOutcome::Fenced));
+        }
+        world.advance(&mut run, succeeded(), at(30)).await;
+        assert_eq!(world.load(run.id()).await, with_output_as_value(run.prediction));
+    });
+    join_all(running).await;
 }
 
 /// A prediction that was never created cannot change.

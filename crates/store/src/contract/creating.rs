@@ -6,6 +6,8 @@ use std::time::Duration;
 use cogwire_core::prediction::{Prediction, Request, Source, Status};
 use cogwire_core::webhook::event::WebhookEvent;
 
+use futures_util::future::join_all;
+
 use super::Home;
 use super::fixture::{World, account, at, id, new, request, request_with_webhook};
 use crate::Error;
@@ -67,6 +69,21 @@ pub async fn a_key_that_is_used_twice_at_once_creates_once(home: Arc<dyn Home>) 
     assert_eq!(there, [replayed == id(1), replayed == id(2)]);
 }
 
+/// However many ask at once, one prediction is made, and everybody hears of it.
+pub async fn a_key_that_many_use_at_once_creates_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    super::catalog::register(&world, "acme/story", 1).await;
+    let outcomes = join_all((1..=20).map(|number| create(&world, with_key(number, "k", 7)))).await;
+    let created = outcomes.iter().position(|outcome| *outcome == CreateOutcome::Created);
+    let created = id(created.expect("one creates") as u32 + 1);
+    let replayed = outcomes.iter().filter(|outcome| **outcome == CreateOutcome::Replayed(created)).count();
+    assert_eq!(replayed, 19, "{outcomes:?}");
+    for number in 1..=20 {
+        assert_eq!(world.find(id(number)).await.is_some(), id(number) == created);
+    }
+    assert_eq!(runs(&world).await, 1);
+}
+
 /// A key that has expired is as good as forgotten.
 pub async fn an_expired_key_is_free_again(home: Arc<dyn Home>) {
     let world = World::new(home).await;
@@ -102,7 +119,25 @@ pub async fn runs_are_counted(home: Arc<dyn Home>) {
         world.create(request(number)).await;
     }
     assert!(world.store.create(new(request(3))).await.is_err());
-    let model =
-        world.store.model(&request(1).model).await.expect("the model is read").expect("it is registered");
-    assert_eq!(model.run_count, 3);
+    assert_eq!(runs(&world).await, 3);
+}
+
+async fn runs(world: &World) -> u64 {
+    let model = world.store.model(&request(1).model).await.expect("the model is read");
+    model.expect("it is registered").run_count
+}
+
+/// What is created together is created and counted one by one, and one that is refused spoils no other.
+pub async fn many_are_created_at_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    super::catalog::register(&world, "acme/story", 1).await;
+    let numbers = (1..=600).map(|number| if number % 100 == 0 { number - 1 } else { number });
+    let outcomes = join_all(numbers.clone().map(|number| world.store.create(new(request(number))))).await;
+    let created = outcomes.iter().filter(|outcome| matches!(outcome, Ok(CreateOutcome::Created))).count();
+    let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::Backend(_)))).count();
+    assert_eq!((created, refused), (594, 6));
+    assert_eq!(runs(&world).await, 594);
+    for number in numbers {
+        assert_eq!(world.load(id(number)).await, Prediction::new(request(number)));
+    }
 }

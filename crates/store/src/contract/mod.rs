@@ -46,20 +46,26 @@ macro_rules! contract_tests {
             a_prediction_can_be_created_as_claimed
             an_idempotency_key_creates_once
             a_key_that_is_used_twice_at_once_creates_once
+            a_key_that_many_use_at_once_creates_once
             an_expired_key_is_free_again
             a_key_belongs_to_its_account
             an_id_that_is_taken_is_refused
             runs_are_counted
+            many_are_created_at_once
         ]);
         $crate::contract_tests!(@module $home, committing [
             a_run_goes_from_start_to_end
             a_failure_keeps_its_error
+            what_a_model_says_is_kept_as_it_was
             a_run_that_ends_at_once_is_one_commit
             a_stale_revision_conflicts_and_writes_nothing
             a_stale_lease_is_fenced_and_writes_nothing
             a_cancel_fences_the_holder
             the_first_end_wins
             of_two_ends_at_once_one_is_durable
+            of_many_ends_at_once_one_each_is_durable
+            of_a_step_and_an_end_at_once_one_is_refused
+            many_commit_at_once
             what_is_unknown_is_fenced
             what_is_durable_survives_a_restart
         ]);
@@ -67,6 +73,8 @@ macro_rules! contract_tests {
             the_oldest_waiting_predictions_are_claimed
             a_claim_sees_only_its_versions
             a_prediction_is_claimed_once
+            nodes_that_claim_at_once_get_different_predictions
+            what_is_canceled_while_it_is_claimed_is_over
             a_claim_sets_the_deadline_of_the_setup
             a_released_prediction_waits_again
             a_stale_or_begun_prediction_is_not_released
@@ -77,6 +85,7 @@ macro_rules! contract_tests {
             a_page_begins_with_the_chunk_that_holds_the_event
             a_page_ends_at_its_limit
             the_stream_of_an_ended_prediction_is_kept
+            a_reader_sees_one_moment
             the_last_words_of_a_prediction_without_a_stream_are_only_in_its_result
         ]);
         $crate::contract_tests!(@module $home, listing [
@@ -88,8 +97,10 @@ macro_rules! contract_tests {
             data_is_removed_when_it_is_due
             data_is_kept_while_a_message_is_owed
             a_late_file_is_found
+            a_file_that_comes_with_the_removal_is_found
             files_can_be_forgotten
             the_data_of_a_live_prediction_stays
+            nodes_that_clean_up_at_once_do_it_once
             idempotency_keys_are_forgotten
             old_messages_are_swept_and_owed_ones_are_not
         ]);

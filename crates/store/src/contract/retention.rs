@@ -6,7 +6,10 @@ use std::time::Duration;
 use cogwire_core::id::FileId;
 use cogwire_core::json::Json;
 use cogwire_core::prediction::{Content, OutputContent};
+use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
+
+use futures_util::future::join_all;
 
 use super::Home;
 use super::fixture::{
@@ -15,6 +18,7 @@ use super::fixture::{
 };
 use crate::delivery::{DeliveryState, Verdict};
 use crate::prediction::{CreateOutcome, ExpiredData, FileRow, Idempotency, NewPrediction};
+use crate::transfer::{TABLES, Table};
 
 const HOUR: i64 = 3_600_000;
 
@@ -102,21 +106,69 @@ pub async fn the_data_of_a_live_prediction_stays(home: Arc<dyn Home>) {
     assert_eq!(world.load(id(1)).await, run.prediction);
 }
 
+/// A file is stored and the data is removed at once: the file is gone, or the next removal finds it.
+pub async fn a_file_that_comes_with_the_removal_is_found(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let racing = (1..=40).map(async |number| {
+        let mut run = world.create_run(request(number)).await;
+        world.advance(&mut run, succeeded(), at(10)).await;
+        let late = file(u128::from(number), number);
+        let ids = [id(number)];
+        let (added, removed) =
+            tokio::join!(world.store.add_file(late.clone()), world.store.remove_data(&ids));
+        added.and(removed).expect("both are written");
+    });
+    join_all(racing).await;
+    let found = world.store.expired_data(at(HOUR), 100).await.expect("what is due is read");
+    assert!(found.iter().all(|expired| expired.files.len() == 1), "{found:?}");
+    let kept = world.store.count_rows(&TABLES[Table::position("file").expect("it is one")]).await;
+    let kept = kept.expect("the rows are counted");
+    assert_eq!(kept, found.len() as u64, "a file that is there is due");
+}
+
+/// Two servers clean up at once, and do what one would do.
+pub async fn nodes_that_clean_up_at_once_do_it_once(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let ended = (1..=60).map(async |number| {
+        let mut run = world.create_run(request(number)).await;
+        world.advance(&mut run, said(vec![item("x")]), at(10)).await;
+        world.advance(&mut run, succeeded(), at(10)).await;
+        create_with_key(&world, number + 100, at(100)).await;
+    });
+    join_all(ended).await;
+    let due = world.store.expired_data(at(2 * HOUR), 100).await.expect("what is due is read");
+    let mut ids: Vec<_> = due.iter().map(|expired| expired.id).collect();
+    let there = ids.clone();
+    ids.reverse();
+    let (one, other) = tokio::join!(world.store.remove_data(&there), world.store.remove_data(&ids));
+    one.and(other).expect("both are written");
+    assert_eq!(ids.len(), 60);
+    for id in ids {
+        assert!(world.load(id).await.data_removed);
+    }
+    let forgotten = join_all((0..4).map(|_| world.store.forget_idempotency_keys(at(100), 20))).await;
+    let mut forgotten: u64 = forgotten.into_iter().map(|number| number.expect("it is written")).sum();
+    forgotten += world.store.forget_idempotency_keys(at(100), 100).await.expect("it is written");
+    assert_eq!(forgotten, 60, "each is forgotten once");
+}
+
 /// Keys go when they have expired, a few at a time.
 pub async fn idempotency_keys_are_forgotten(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     for number in 1..=3 {
-        let expires_at = at(i64::from(number) * 100);
-        let idempotency =
-            Some(Idempotency { key: format!("k{number}"), request_sha256: [1; 32], expires_at });
-        let created = world.store.create(NewPrediction { idempotency, ..new(request(number)) }).await;
-        assert_eq!(created.expect("the create is written"), CreateOutcome::Created);
+        create_with_key(&world, number, at(i64::from(number) * 100)).await;
     }
     let forget = |millis, limit| world.store.forget_idempotency_keys(at(millis), limit);
     assert_eq!(forget(99, 10).await.expect("nothing is due"), 0);
     assert_eq!(forget(200, 1).await.expect("one is forgotten"), 1);
     assert_eq!(forget(200, 10).await.expect("one is forgotten"), 1);
     assert_eq!(forget(200, 10).await.expect("the third is not due"), 0);
+}
+
+async fn create_with_key(world: &World, number: u32, expires_at: Timestamp) {
+    let idempotency = Some(Idempotency { key: format!("k{number}"), request_sha256: [1; 32], expires_at });
+    let created = world.store.create(NewPrediction { idempotency, ..new(request(number)) }).await;
+    assert_eq!(created.expect("the create is written"), CreateOutcome::Created);
 }
 
 /// Old messages go with their attempts, unless they are still owed.

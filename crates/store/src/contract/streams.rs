@@ -1,8 +1,9 @@
 //! Reading the events of a prediction again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cogwire_core::prediction::{Event, Report, Request, RunEnd, Status};
+use cogwire_core::prediction::{Chunk, Event, Prediction, Report, Request, RunEnd, Status};
 
 use super::Home;
 use super::fixture::{Run, World, at, id, item, log, request, said, succeeded};
@@ -70,6 +71,37 @@ pub async fn the_stream_of_an_ended_prediction_is_kept(home: Arc<dyn Home>) {
     let page = page(&world, 0, 100).await;
     assert_eq!(firsts(&page), [0, 2, 3, 6]);
     assert_eq!((page.status, page.error.as_deref()), (Status::Failed, Some("no")));
+}
+
+/// State and content are of one moment, also while the prediction goes on: an item for each event, and an end with all of
+/// them.
+pub async fn a_reader_sees_one_moment(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    let writing = async {
+        for _ in 0..60 {
+            world.advance(&mut run, said(vec![item("x"), item("y")]), at(10)).await;
+        }
+        world.advance(&mut run, succeeded(), at(20)).await;
+    };
+    let reading = async {
+        let mut states = BTreeSet::new();
+        while !states.contains("succeeded") {
+            let loaded = world.load(id(1)).await;
+            assert_eq!(items(&loaded), loaded.next_event, "{}", loaded.status());
+            let page = page(&world, 0, 1000).await;
+            let end = page.chunks.last().map_or(0, Chunk::end);
+            assert!(end >= loaded.next_event, "what was durable stays");
+            assert!(!page.status.is_terminal() || end == 120, "{page:?}");
+            states.insert(loaded.status().as_str());
+        }
+    };
+    tokio::join!(writing, reading);
+}
+
+fn items(prediction: &Prediction) -> u64 {
+    let output = prediction.content.output.to_json().map(|output| output.to_value());
+    output.and_then(|output| Some(output.as_array()?.len() as u64)).unwrap_or_default()
 }
 
 /// Nobody reads a stream that was not offered, so its end is not written twice.
