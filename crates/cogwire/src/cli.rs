@@ -1,14 +1,22 @@
 //! The command line: what there is, and how each command ends.
 
+mod alone;
+mod backup;
 mod client;
 mod demo;
+mod export;
 mod failure;
+mod import;
+mod migrate;
+mod moving;
 mod output;
 mod predictions;
 mod raw_request;
+mod restore;
 mod run;
 mod serve;
 mod show_config;
+mod storage;
 mod store;
 mod token;
 mod verify;
@@ -72,6 +80,18 @@ SIGTERM or ^C stops the server when running predictions have ended; a second one
     Webhooks(webhooks::WebhooksArgs),
     /// Make, list and revoke API tokens.
     Token(token::TokenArgs),
+    /// Copy a data directory, also beside the server that uses it.
+    Backup(backup::BackupArgs),
+    /// Make a new data directory of a backup.
+    Restore(restore::RestoreArgs),
+    /// Write all that is stored but files as lines of JSON.
+    Export(export::ExportArgs),
+    /// Fill an empty installation, on SQLite or PostgreSQL, with what was exported.
+    Import(import::ImportArgs),
+    /// Copy all files from a folder or bucket to another.
+    Storage(storage::StorageArgs),
+    /// Bring the schema of the database up to date.
+    Migrate(migrate::MigrateArgs),
     /// Check a webhook's signature, and explain why it does not fit.
     Verify(verify::VerifyArgs),
     /// Show the defaults, or the configuration that is in force.
@@ -120,6 +140,12 @@ impl Command {
             Self::Predictions(args) => predictions::run(args).await,
             Self::Webhooks(args) => webhooks::run(args).await,
             Self::Token(args) => token::run(args).await,
+            Self::Backup(args) => backup::run(args).await,
+            Self::Restore(args) => restore::run(args).await,
+            Self::Export(args) => export::run(args).await,
+            Self::Import(args) => import::run(args).await,
+            Self::Storage(args) => storage::run(args).await,
+            Self::Migrate(args) => migrate::run(args).await,
             Self::Verify(args) => verify::run(args).await,
             Self::Config(_) | Self::Completion { .. } | Self::Version => Ok(()),
         }

@@ -29,7 +29,7 @@ use cogwire_files::Storage;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-pub use args::{ConfigArgs, DataDirArgs, StoreArgs};
+pub use args::{ConfigArgs, DataDirArgs, PlacesArgs, StoreArgs};
 pub use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::is_known_variable;
@@ -196,7 +196,7 @@ impl Config {
 
     /// Where files are.
     pub fn files_place(&self) -> Storage {
-        self.storage.clone().unwrap_or_else(|| Storage::Folder(self.data_dir.join("files")))
+        self.storage.clone().unwrap_or_else(|| Storage::Folder(files_folder(&self.data_dir)))
     }
 
     /// Whether nobody outside this machine can reach the API: then webhooks may go to this machine, too. On a server that
@@ -288,6 +288,27 @@ impl StorePlace {
     pub fn read(layers: &Layers, environment: &Environment) -> Result<Self, Error> {
         read::store_place(layers, environment)
     }
+}
+
+/// Where files are, as the arguments of a command say.
+///
+/// # Errors
+/// When a value cannot be used.
+pub fn files_place(layers: &Layers, environment: &Environment) -> Result<Storage, Error> {
+    read::files_place(layers, environment)
+}
+
+/// Where files are in a data directory.
+pub fn files_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("files")
+}
+
+/// A place for files, written as for `--storage-url`.
+///
+/// # Errors
+/// When it is none.
+pub fn storage(text: &str, environment: &Environment) -> Result<Storage, Error> {
+    Ok(Storage::parse(text, environment.texts())?)
 }
 
 /// The account that the configuration names.

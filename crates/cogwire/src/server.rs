@@ -19,7 +19,7 @@ mod foundation;
 mod identity;
 mod opened;
 mod parts;
-mod private_file;
+pub(crate) mod private_file;
 mod tls;
 pub mod token;
 

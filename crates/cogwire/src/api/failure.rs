@@ -86,7 +86,9 @@ impl From<files::Error> for Failure {
             return Self::passing("The server has no space left for files.", error);
         }
         match error.is_temporary() {
-            true => Self::passing("The server cannot reach the storage of its files. Try again shortly.", error),
+            true => {
+                Self::passing("The server cannot reach the storage of its files. Try again shortly.", error)
+            }
             false => Self::internal(error),
         }
     }

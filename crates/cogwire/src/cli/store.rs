@@ -18,7 +18,8 @@ pub(super) async fn open(args: StoreArgs) -> Outcome<(OpenedStore, AccountId)> {
     Ok((opened.map_err(|error| unusable(&place, &error))?, account))
 }
 
-fn unusable(place: &StorePlace, error: &cogwire_store::Error) -> Failure {
+/// Why the store cannot be opened, with the setting that names it.
+pub(super) fn unusable(place: &StorePlace, error: &cogwire_store::Error) -> Failure {
     match place {
         StorePlace::DataDir(path) => Failure::of(
             format_args!("cannot open the database in {} (is it the right --data-dir?)", path.display()),

@@ -12,6 +12,7 @@ use super::setting::{Arity, DATABASE_URL, SETTINGS, Setting};
 use super::{Config, Error, read};
 
 const CONFIG: &str = "config";
+const STORAGE_URL: &str = "storage_url";
 
 /// Every setting, and `--config`.
 #[derive(Debug, Clone)]
@@ -24,6 +25,10 @@ pub struct DataDirArgs(Given);
 /// `--data-dir`, `--database-url` and `--config`, for commands that open the store beside the servers.
 #[derive(Debug, Clone)]
 pub struct StoreArgs(Given);
+
+/// The same and `--storage-url`, for commands that move or copy an installation.
+#[derive(Debug, Clone)]
+pub struct PlacesArgs(Given);
 
 /// What the command line and the environment say.
 #[derive(Debug, Clone)]
@@ -62,6 +67,16 @@ impl DataDirArgs {
 
 impl StoreArgs {
     /// The values that concern the store, with their origins.
+    ///
+    /// # Errors
+    /// As [`ConfigArgs::layers`].
+    pub fn layers(self, environment: &Environment) -> Result<Layers, Error> {
+        self.0.layers(environment)
+    }
+}
+
+impl PlacesArgs {
+    /// The values that concern the store and the files, with their origins.
     ///
     /// # Errors
     /// As [`ConfigArgs::layers`].
@@ -114,6 +129,7 @@ macro_rules! arguments {
 arguments!(ConfigArgs, concerns_server, std::convert::identity);
 arguments!(DataDirArgs, concerns_credentials, beside_a_server);
 arguments!(StoreArgs, concerns_store, beside_a_server);
+arguments!(PlacesArgs, concerns_places, beside_a_server);
 
 fn concerns_server(_: &Setting) -> bool {
     true
@@ -127,9 +143,13 @@ fn concerns_store(setting: &Setting) -> bool {
     matches!(setting.key, "data_dir" | "database_url" | "database_connections" | "username")
 }
 
+fn concerns_places(setting: &Setting) -> bool {
+    setting.key == STORAGE_URL || concerns_store(setting)
+}
+
 /// Where data is, is what people name; the rest follows from the configuration file, as for the server.
 fn beside_a_server(arg: Arg) -> Arg {
-    let shown = ["data_dir", DATABASE_URL].contains(&arg.get_id().as_str());
+    let shown = ["data_dir", DATABASE_URL, STORAGE_URL].contains(&arg.get_id().as_str());
     arg.global(true).hide(!shown).help_heading("Server")
 }
 

@@ -53,6 +53,14 @@ pub(super) fn store_place(layers: &Layers, environment: &Environment) -> Result<
     }
 }
 
+/// Where files are, for commands that use nothing else.
+pub(super) fn files_place(layers: &Layers, environment: &Environment) -> Result<Storage, Error> {
+    match Reader(layers).storage(environment)? {
+        Some(storage) => Ok(storage),
+        None => Ok(Storage::Folder(super::files_folder(&data_dir(layers, environment)?))),
+    }
+}
+
 /// The account's name.
 pub(super) fn account_name(layers: &Layers) -> Result<String, Error> {
     Reader(layers).username()

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogwire_core::time::Timestamp;
-use cogwire_store::{NodeLease, PostgresOptions, PostgresStore, Result, SqliteOptions, SqliteStore, Store};
+use cogwire_store::{
+    NodeLease, PostgresOptions, PostgresStore, Result, SchemaVersion, SqliteOptions, SqliteStore, Store,
+};
 use secrecy::ExposeSecret;
 
 use crate::config::{Database, StorePlace};
+
+/// How long a statement may take that reads or writes a page of everything, or counts all of it.
+const PATIENCE_OF_MOVES: Duration = Duration::from_secs(600);
 
 /// The most connections of a command beside the servers: they leave the others to them.
 const CONNECTIONS_OF_COMMANDS: usize = 4;
@@ -62,6 +67,50 @@ impl OpenedStore {
         }
     }
 
+    /// Opens the store for a command that has it to itself: an installation that is there and up to date. Of a data directory
+    /// that also keeps servers out.
+    ///
+    /// # Errors
+    /// As [`OpenedStore::open_shared`], and when a server has the data directory.
+    pub async fn open_alone(place: &StorePlace, now: Timestamp) -> Result<Self> {
+        match place {
+            StorePlace::DataDir(path) => {
+                open_sqlite(path, SqliteOptions::new(now), SqliteStore::open_alone).await
+            }
+            StorePlace::Database(database) => {
+                Ok(Self::Postgres(Arc::new(PostgresStore::open_current(options_of_moves(database)).await?)))
+            }
+        }
+    }
+
+    /// The same, and makes what is missing: the data directory, the schema.
+    ///
+    /// # Errors
+    /// As [`OpenedStore::open`].
+    pub async fn open_new(place: &StorePlace, now: Timestamp) -> Result<Self> {
+        match place {
+            StorePlace::DataDir(path) => open_sqlite(path, SqliteOptions::new(now), SqliteStore::open).await,
+            StorePlace::Database(database) => {
+                Ok(Self::Postgres(Arc::new(PostgresStore::open(options_of_moves(database)).await?)))
+            }
+        }
+    }
+
+    /// How far the store at a place is upgraded. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is newer than this program.
+    pub async fn schema_version(place: &StorePlace) -> Result<SchemaVersion> {
+        match place {
+            StorePlace::DataDir(path) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || SqliteStore::schema_version(&path)).await;
+                read.expect("reading the version does not panic")
+            }
+            StorePlace::Database(database) => PostgresStore::schema_version(&options(database)).await,
+        }
+    }
+
     /// The store, whatever it is.
     pub fn store(&self) -> Arc<dyn Store> {
         match self {
@@ -99,6 +148,11 @@ async fn open_sqlite(
     let opened = tokio::task::spawn_blocking(move || open(&path, options)).await;
     let store = opened.expect("opening a store does not panic")?;
     Ok(OpenedStore::Sqlite(Arc::new(store)))
+}
+
+fn options_of_moves(database: &Database) -> PostgresOptions {
+    let connections = CONNECTIONS_OF_COMMANDS.min(database.connections);
+    PostgresOptions { connections, statement_timeout: PATIENCE_OF_MOVES, ..options(database) }
 }
 
 fn options(database: &Database) -> PostgresOptions {

@@ -1,6 +1,6 @@
 //! Files that only this user may read.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -11,6 +11,23 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+/// Makes a file, where there must be none.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    options().write(true).create_new(true).open(path)
+}
+
+/// Opens a file to read it and to change it, and makes it when there is none.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    options().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Writes a file in place of an older one, which stays whole until the new one is. The folder is made if need be.
@@ -24,11 +41,7 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
+    let mut file = create(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&beside, path)
@@ -48,7 +61,10 @@ mod tests {
             write(&path, text).expect("it is written");
             assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
         }
+        let export = folder.path().join("export");
+        assert!(create(&export).is_ok() && create(&export).is_err() && open(&export).is_ok());
         let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&folder.path().join("deep"))), (0o600, 0o700));
+        assert_eq!(mode(&export), 0o600);
     }
 }

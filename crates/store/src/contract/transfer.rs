@@ -16,8 +16,8 @@ use crate::account::Token;
 use crate::node::TakeOver;
 use crate::prediction::{FileRow, Idempotency, NewPrediction};
 use crate::transfer::{
-    Exporter, Header, Imported, Importer, Item, Kind, Line, Lines, PageSize, Position, Reader, Row, TABLES,
-    Table, TransferError, TransferStore, verify,
+    Exporter, Header, Imported, Importer, Item, Kind, Lines, PageSize, Position, Reader, Row, TABLES, Table,
+    TransferError, TransferStore, verify,
 };
 use crate::{Error, Store};
 
@@ -91,8 +91,8 @@ async fn export(store: &dyn TransferStore) -> Vec<u8> {
 async fn import(store: &dyn TransferStore, text: &[u8]) -> Result<Imported, TransferError> {
     let (mut reader, mut importer) = (Reader::default(), Importer::new(store));
     let mut lines = Lines::new(text, text.len());
-    while lines.next_line().expect("memory can be read") == Line::Whole {
-        if let Item::Row(row) = reader.read(lines.bytes())? {
+    while let Some(item) = reader.read_next(&mut lines)? {
+        if let Item::Row(row) = item {
             importer.take(row).await?;
         }
     }

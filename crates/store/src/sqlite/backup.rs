@@ -30,6 +30,20 @@ impl SqliteStore {
         Ok(check(path)?)
     }
 
+    /// Refuses a directory that holds a database.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn refuse_existing(dir: &Path) -> Result<()> {
+        if !dir.join(FILE_NAME).exists() {
+            return Ok(());
+        }
+        Err(Error::Setup(format!(
+            "there is a database in {} already: name another --data-dir, or move it out of the way",
+            dir.display()
+        )))
+    }
+
     /// Makes a copy the database of `dir`, which is created when it is missing. Either all of it is there afterwards, or
     /// nothing. Blocks.
     ///
@@ -58,13 +72,7 @@ fn restore(dir: &Path, copy: &Path) -> Outcome<()> {
     restrict_access(dir)?;
     let _lock = DirectoryLock::take(dir)?;
     let (path, partial) = (dir.join(FILE_NAME), dir.join(PARTIAL_NAME));
-    if path.exists() {
-        return Err(Error::Setup(format!(
-            "there is a database in {} already: name another --data-dir, or move it out of the way",
-            dir.display()
-        ))
-        .into());
-    }
+    SqliteStore::refuse_existing(dir)?;
     std::fs::copy(copy, &partial).map_err(|error| unavailable(&partial, &error))?;
     restrict_access(&partial)?;
     let flushed = File::open(&partial).and_then(|file| file.sync_all());

@@ -1,5 +1,7 @@
 //! Why something was not moved, said for the person who moves it.
 
+use std::io;
+
 use crate::error::Error;
 
 /// Why something was not moved. What has been written so far stays, and doing the same again goes on from there.
@@ -8,6 +10,9 @@ pub enum TransferError {
     /// One of the stores.
     #[error(transparent)]
     Store(#[from] Error),
+    /// The text cannot be read.
+    #[error("it cannot be read")]
+    Read(#[source] io::Error),
     /// A line of the text is not what it should be.
     #[error("line {number}: {reason}")]
     Line {

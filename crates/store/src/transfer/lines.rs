@@ -25,12 +25,13 @@ pub struct Lines<R> {
     source: R,
     longest: usize,
     line: Vec<u8>,
+    whole: u64,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Reads lines of at most `longest` bytes.
     pub fn new(source: R, longest: usize) -> Self {
-        Self { source, longest, line: Vec::new() }
+        Self { source, longest, line: Vec::new(), whole: 0 }
     }
 
     /// Reads the next line; its bytes are in [`Lines::bytes`].
@@ -44,6 +45,7 @@ impl<R: BufRead> Lines<R> {
         Ok(match self.line.last() {
             None => Line::End,
             Some(b'\n') => {
+                self.whole += self.line.len() as u64;
                 self.line.pop();
                 Line::Whole
             }
@@ -55,6 +57,11 @@ impl<R: BufRead> Lines<R> {
     /// The bytes of the line that was read last.
     pub fn bytes(&self) -> &[u8] {
         &self.line
+    }
+
+    /// How many bytes all whole lines have had, with their ends.
+    pub fn whole_bytes(&self) -> u64 {
+        self.whole
     }
 }
 
@@ -74,6 +81,7 @@ mod tests {
         }
         assert_eq!(read().expect("it is read"), (Line::Cut, "end".to_owned()));
         assert_eq!(read().expect("it is read").0, Line::End);
+        assert_eq!(lines.whole_bytes(), 17);
         let mut lines = Lines::new(&b"abcdef\n"[..], 5);
         assert_eq!(lines.next_line().expect("it is read"), Line::TooLong);
     }

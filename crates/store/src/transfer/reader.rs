@@ -3,11 +3,16 @@
 //! Tables come in their order, rows by ascending key, and the last line says what there was: what was lost, doubled, moved
 //! or changed on the way is found.
 
+use std::io::BufRead;
+
 use super::catalogue::{TABLES, Table};
 use super::digest::{Digests, Running};
 use super::error::TransferError;
 use super::format::{self, Body, Header};
+use super::lines::{LONGEST_LINE, Line, Lines};
 use super::row::{Key, Row};
+
+const AFTER_END: &str = "there is something after the last line";
 
 /// What a line says.
 #[derive(Debug)]
@@ -49,6 +54,11 @@ impl Default for Position {
 }
 
 impl Position {
+    /// The number of rows so far.
+    pub fn rows(&self) -> u64 {
+        self.digests.rows()
+    }
+
     /// Takes in the next row of the table at `table`, which is also given as JSON. The error says why it cannot follow.
     pub(super) fn advance(&mut self, table: usize, row: &Row, json: &[u8]) -> Result<(), String> {
         let (name, mark, key) = (row.table().name, &mut self.marks[table], row.key());
@@ -90,8 +100,20 @@ impl Reader {
         Ok(item)
     }
 
-    /// The error for the line that comes next.
-    pub fn wrong_next(&self, reason: impl Into<String>) -> TransferError {
+    /// Reads the next line of a text; `None` when it has no more whole ones.
+    ///
+    /// # Errors
+    /// As [`Reader::read`], and when the text cannot be read or a line is too long.
+    pub fn read_next<R: BufRead>(&mut self, lines: &mut Lines<R>) -> Result<Option<Item>, TransferError> {
+        match lines.next_line().map_err(TransferError::Read)? {
+            Line::Whole => self.read(lines.bytes()).map(Some),
+            Line::Cut if self.ended => Err(self.wrong_next(AFTER_END)),
+            Line::Cut | Line::End => Ok(None),
+            Line::TooLong => Err(self.wrong_next(format!("it is longer than {LONGEST_LINE} bytes"))),
+        }
+    }
+
+    fn wrong_next(&self, reason: impl Into<String>) -> TransferError {
         TransferError::Line { number: self.lines + 1, reason: reason.into() }
     }
 
@@ -125,7 +147,7 @@ impl Reader {
             return Ok(Item::Header(header));
         }
         if self.ended {
-            return Err("there is something after the last line".to_owned());
+            return Err(AFTER_END.to_owned());
         }
         match format::parse_body(line)? {
             Body::Row(table, json) => {

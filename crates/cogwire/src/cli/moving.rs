@@ -1,0 +1,62 @@
+//! What the commands share that move or copy an installation: how far they are, shown on a terminal only, and the files.
+
+use std::io::IsTerminal;
+
+use cogwire_files::{CopyProgress, Storage};
+use cogwire_store::Store;
+use cogwire_store::transfer::{TABLES, Table};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::failure::{Failure, Outcome};
+
+/// A bar that counts rows. Without a length it only counts.
+pub(super) fn bar_of_rows(what: &'static str, length: Option<u64>) -> ProgressBar {
+    let template = match length {
+        Some(_) => "{msg:<10} {wide_bar} {human_pos}/{human_len} rows  {per_sec:>12}  {eta:>4}",
+        None => "{msg:<10} {human_pos} rows  {per_sec:>12}",
+    };
+    bar(what, length, template)
+}
+
+/// A bar that counts bytes.
+pub(super) fn bar_of_bytes(what: &'static str, length: u64) -> ProgressBar {
+    let template =
+        "{msg:<10} {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec:>12}  {eta:>4}";
+    bar(what, Some(length), template)
+}
+
+fn bar(what: &'static str, length: Option<u64>, template: &'static str) -> ProgressBar {
+    let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant"));
+    bar.with_message(what)
+}
+
+/// How many rows there are, when a bar would show it: counting reads every table.
+pub(super) async fn shown_count(store: &dyn Store) -> Outcome<Option<u64>> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let mut rows = 0;
+    for table in &TABLES {
+        rows += store.count_rows(table).await?;
+    }
+    Ok(Some(rows))
+}
+
+/// How many files belong to an installation. They do not move with its rows.
+pub(super) async fn count_files(store: &dyn Store) -> Outcome<u64> {
+    let position = Table::position("file").expect("the catalogue has files");
+    Ok(store.count_rows(&TABLES[position]).await?)
+}
+
+/// Copies all files from one place to another.
+pub(super) async fn copy_files(from: &Storage, to: &Storage) -> Outcome<CopyProgress> {
+    let bar = bar_of_bytes("Copying", 0);
+    let copied = cogwire_files::copy(from, to, |progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.bytes);
+    });
+    let copied = copied.await.map_err(|error| Failure::from_error(&error))?;
+    bar.finish_and_clear();
+    Ok(copied)
+}
