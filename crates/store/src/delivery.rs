@@ -229,11 +229,12 @@ pub trait DeliveryStore: Send + Sync + 'static {
 
     /// Makes an intermediate message durable just before it is sent. `false` when the lane is no longer this node's: it was
     /// taken over, or the message is not wanted any more because the final one took its place, and then the lane is free
-    /// and due.
+    /// and due. Whoever did not hear the answer may ask again: the message is begun once.
     async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool>;
 
     /// Records attempts that have ended, and frees each lane or keeps it when something else is due. Outcomes are in the
-    /// order of the attempts.
+    /// order of the attempts. Whoever did not hear the answer may ask again: an attempt is recorded and counted once, also
+    /// when its number had to be another one because somebody else's attempt had it.
     async fn finish_attempts(
         &self,
         finished: Vec<FinishedAttempt>,
