@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use cogwire_core::id::{DeliveryId, PredictionId};
-use cogwire_core::prediction::{Deadline, DeadlineKind, Event, Limits, Loss, OutputContent, Prediction};
+use cogwire_core::prediction::{
+    Deadline, DeadlineKind, Event, Limits, Loss, OutputContent, Prediction, Transition,
+};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::pacing::Next;
@@ -47,6 +49,8 @@ struct Entry {
     current: Prediction,
     /// As it was one revision earlier.
     before: Prediction,
+    /// What led from one to the other.
+    last: Option<Transition>,
     holder: Option<Lease>,
     former: Option<Lease>,
     runs: u32,
@@ -155,6 +159,7 @@ impl<'a> Case<'a> {
         let runs = u32::from(claimed);
         self.entries.push(Entry {
             before: prediction.clone(),
+            last: None,
             current: prediction,
             holder,
             former: None,
@@ -209,12 +214,17 @@ impl<'a> Case<'a> {
         let fenced = entry.is_over() || (lease.is_some() && lease != entry.holder);
         let conflict = from.revision != entry.current.revision;
         let transition = commit.transition.clone();
+        if entry.last.as_ref() == Some(&transition) {
+            // A store may take it for the same commit, whose answer was lost.
+            return Ok(());
+        }
         match self.world.store.commit(commit).await.map_err(|error| error.to_string())? {
             CommitOutcome::Fenced => same("fenced", true, fenced),
             CommitOutcome::Conflict => same("conflict", true, conflict && !fenced),
             CommitOutcome::Committed(effect) => {
                 same("committed", true, !conflict && !fenced)?;
                 entry.before = entry.current.clone();
+                entry.last = Some(transition.clone());
                 entry.current.absorb(transition);
                 if entry.is_over() {
                     entry.lose_holder();

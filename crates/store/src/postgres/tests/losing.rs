@@ -161,7 +161,7 @@ async fn a_deadlock_is_undone_and_tried_again() {
     };
     let (one, other) = join(hit(1, 2), hit(2, 1)).await;
     assert_eq!((one.expect("one goes first"), other.expect("the other follows")), (1, 1));
-    assert_eq!(tries.load(Ordering::Relaxed), 3, "one of them was undone");
+    assert!(tries.load(Ordering::Relaxed) >= 3, "one of them was undone");
 }
 
 #[tokio::test]
