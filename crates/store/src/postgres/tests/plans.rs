@@ -9,7 +9,8 @@ use tokio_postgres::SimpleQueryMessage;
 use super::World;
 use crate::postgres::connection::Dedicated;
 use crate::postgres::delivery::{
-    BODIES, CLAIM_LANES, INTERRUPT, LOCK_LANES, LOCK_MESSAGES, RECORDED, SETTLE, SWEEP, UPDATE_LANES, UPDATE_MESSAGES,
+    BODIES, CLAIM_LANES, INTERRUPT, LOCK_LANES, LOCK_MESSAGES, RECORDED, SETTLE, SWEEP, UPDATE_LANES,
+    UPDATE_MESSAGES,
 };
 use crate::postgres::prediction::{
     ADD_FILE, CLAIM, CREATE, END, EXPIRED, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE, OVERDUE,
