@@ -213,11 +213,14 @@ impl Config {
     pub fn url(&self, bound: SocketAddr) -> String {
         match &self.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => {
-                let scheme = if self.tls.is_some() { "https" } else { "http" };
-                format!("{scheme}://{}", reachable(bound))
-            }
+            None => self.own_url(bound),
         }
+    }
+
+    /// The URL under which this machine reaches the server when it listens on `bound`, past any proxy.
+    pub fn own_url(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", reachable(bound))
     }
 
     fn validate(&self) -> Result<(), Error> {

@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// What is logged when `RUST_LOG` says nothing.
-const DEFAULT_FILTER: &str = "info";
+/// What is logged when `RUST_LOG` says nothing. Requests to a storage that are tried again are nobody's business.
+const DEFAULT_FILTER: &str = "info,object_store=warn";
 
 /// Upper bounds for times, from a commit to a long request, in seconds.
 const SECONDS: [f64; 16] =

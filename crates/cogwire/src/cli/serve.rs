@@ -49,7 +49,8 @@ fn warn_if_exposed(config: &Config) {
 
 fn welcome(config: &Config, server: &Server) {
     let token = token_place(config, server);
-    let welcome = Welcome { config, url: server.url(), token };
+    let own_url = config.own_url(server.address());
+    let welcome = Welcome { config, url: server.url(), own_url, token };
     // A log of JSON lines that nobody asked for, as in a CI job, is still read by people first.
     if config.log_format == LogFormat::Json { welcome.log() } else { output::say(welcome) }
 }

@@ -170,7 +170,7 @@ impl Reader<'_> {
     /// The URL is not looked into here: the store knows what it may say, and what is wrong with it.
     fn database(&self) -> Result<Option<Database>, Error> {
         let connections = self.number("database_connections", 2..=500)?;
-        let url = self.0.get(DATABASE_URL).map(|raw| raw.texts.concat()).filter(|url| !url.is_empty());
+        let url = self.0.get(DATABASE_URL).map(|raw| raw.texts.concat());
         Ok(url.map(|url| Database { url: url.into(), connections }))
     }
 

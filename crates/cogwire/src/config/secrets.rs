@@ -69,7 +69,11 @@ fn find(environment: &Environment, name: &str, file_name: &str) -> Result<Option
             let path = Path::new(path);
             let text =
                 secret_file(path).map_err(|error| Error::Unreadable { path: path.to_owned(), error })?;
-            Ok(Some(text.into()))
+            match text.is_empty() {
+                // Taken for absent, it would be replaced by a default that nobody expects.
+                true => Err(Error::Conflict(format!("{file_name}: the file {} is empty", path.display()))),
+                false => Ok(Some(text.into())),
+            }
         }
     }
 }

@@ -268,6 +268,11 @@ fn a_database_url_comes_from_a_variable_or_a_file_and_its_password_is_never_show
     for shown in [printed, format!("{layers:?} {config:?}"), format!("{:?}", arguments(&DATABASE))] {
         assert!(!shown.contains("hidden"), "{shown}");
     }
+    let empty = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path_of_empty = empty.path().to_str().expect("a readable name");
+    let nothing = arguments(&[]).layers(&[("COGWIRE_DATABASE_URL_FILE", path_of_empty)].into());
+    let refused = nothing.expect_err("it is empty").to_string();
+    assert_eq!(refused, format!("COGWIRE_DATABASE_URL_FILE: the file {path_of_empty} is empty"));
     let both = Environment::from([("COGWIRE_DATABASE_URL_FILE", path), ("COGWIRE_DATABASE_URL", url)]);
     let refused = arguments(&[]).layers(&both).expect_err("both are set").to_string();
     assert_eq!(refused, "COGWIRE_DATABASE_URL and COGWIRE_DATABASE_URL_FILE are both set: choose one");

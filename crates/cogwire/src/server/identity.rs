@@ -111,12 +111,16 @@ mod tests {
     use cogwire_store::sqlite::{SqliteOptions, SqliteStore};
 
     use super::*;
-    use crate::config::Secrets;
+    use crate::config::{Roles, Secrets};
     use crate::lifecycle::{SystemClock, SystemEntropy};
 
     async fn start(store: &SqliteStore, secrets: Secrets) -> Tokens {
+        start_as(store, Roles::ALL, secrets).await
+    }
+
+    async fn start_as(store: &SqliteStore, roles: Roles, secrets: Secrets) -> Tokens {
         let defaults = Config::defaults("/data".as_ref()).expect("the defaults are valid");
-        let config = Config { secrets, ..defaults };
+        let config = Config { roles, secrets, ..defaults };
         establish(store, &config, &SystemClock, &SystemEntropy).await.expect("the store works").tokens
     }
 
@@ -137,6 +141,27 @@ mod tests {
         let first = secret(&store).await;
         assert!(matches!(start(&store, Secrets::default()).await, Tokens::Stored));
         assert_eq!(secret(&store).await, first);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_without_the_api_makes_nothing_and_knows_a_secret_that_it_is_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = open(&folder);
+        let deliver = Roles { api: false, run: false, deliver: true };
+        let given = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let secrets = || Secrets {
+            webhook_secret: Some(Secret::parse(given).expect("a secret")),
+            ..Secrets::default()
+        };
+        assert!(matches!(start_as(&store, deliver, secrets()).await, Tokens::NoApi));
+        assert!(
+            matches!(start(&store, Secrets::default()).await, Tokens::New(_)),
+            "the token is told where it helps"
+        );
+        assert_ne!(secret(&store).await, given);
+        start_as(&store, deliver, secrets()).await;
+        assert_eq!(secret(&store).await, given);
         store.close().await;
     }
 

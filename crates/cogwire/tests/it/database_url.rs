@@ -47,6 +47,7 @@ async fn a_database_that_cannot_be_used_is_one_sentence_that_names_the_setting()
         ("postgres://me:hidden@127.0.0.1:1/x?sslmode=disable", "127.0.0.1:1"),
         ("postgres://me:hidden@localhost/x?sslmode=prefer", "sslmode"),
         ("mysql://me:hidden@localhost/x", "postgres://USER:PASSWORD@HOST/DATABASE"),
+        ("", "postgres://USER:PASSWORD@HOST/DATABASE"),
     ] {
         for command in [&["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir][..], &["token", "ls"]] {
             let output = run(&[command, &["--database-url", url]].concat()).await;

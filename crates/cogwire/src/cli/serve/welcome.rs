@@ -34,6 +34,8 @@ pub(super) enum TokenPlace {
 pub(super) struct Welcome<'a> {
     pub(super) config: &'a Config,
     pub(super) url: &'a str,
+    /// The URL past any proxy.
+    pub(super) own_url: String,
     pub(super) token: TokenPlace,
 }
 
@@ -41,7 +43,8 @@ impl Welcome<'_> {
     /// The same for programs that read the log.
     pub(super) fn log(&self) {
         let (data, roles) = (self.data_line(), self.config.roles);
-        tracing::info!(url = self.url, data, files = %self.config.files_place(), %roles, token = self.token_line(), "ready");
+        let url = if roles.api { self.url } else { &self.own_url };
+        tracing::info!(url, data, files = %self.config.files_place(), %roles, token = self.token_line(), "ready");
         if let TokenPlace::New { token, kept: false } = &self.token {
             tracing::info!(token = token.expose_secret(), "this is the API token; it is not shown again");
         }
@@ -130,7 +133,7 @@ impl fmt::Display for Welcome<'_> {
         if self.config.roles.api {
             line(f, "API", &format!("{}/v1", self.url))?;
         } else {
-            line(f, "Health", &format!("{}/readyz", self.url))?;
+            line(f, "Health", &format!("{}/readyz", self.own_url))?;
         }
         if self.config.database.is_some() {
             line(f, "Roles", &self.config.roles.to_string())?;
