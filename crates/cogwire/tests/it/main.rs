@@ -6,6 +6,7 @@ mod harness;
 
 mod cancel;
 mod cli;
+mod cluster;
 mod crash;
 mod create;
 mod database_url;

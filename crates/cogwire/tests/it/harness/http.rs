@@ -68,7 +68,12 @@ impl Http {
 }
 
 pub(crate) async fn send(request: RequestBuilder) -> Reply {
-    let response = request.send().await.expect("the server answers");
+    try_send(request).await.expect("the server answers")
+}
+
+/// For servers that may be gone, or going.
+pub(crate) async fn try_send(request: RequestBuilder) -> reqwest::Result<Reply> {
+    let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Reply { status, headers, text: response.text().await.expect("a body") }
+    Ok(Reply { status, headers, text: response.text().await? })
 }

@@ -3,6 +3,7 @@
 mod app;
 mod clock;
 mod http;
+mod log;
 mod process;
 mod receiver;
 mod server;
@@ -10,9 +11,10 @@ mod sse;
 mod store;
 
 pub(crate) use app::{Options, TestApp, hello, pause};
-pub(crate) use http::{Http, Reply, send};
-pub(crate) use process::{Process, cogwire, serve};
-pub(crate) use receiver::{Behaviour, Receiver};
+pub(crate) use http::{Http, Reply, send, try_send};
+pub(crate) use log::Log;
+pub(crate) use process::{Process, TOKEN, cogwire, serve, serve_at};
+pub(crate) use receiver::{Behaviour, Manner, Receiver, Webhook};
 pub(crate) use sse::{Sse, read_stream};
 pub(crate) use store::TestStore;
 

@@ -1,12 +1,14 @@
 //! The real binary as a child process, for tests that kill it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::app::pause;
 use super::http::Http;
+use super::log::Log;
 use super::store::TestStore;
 
 /// The token of every server process of the tests.
@@ -34,13 +36,21 @@ impl Process {
         Self::start_as(command).await
     }
 
-    async fn start_as(mut command: Command) -> Self {
-        let mut child =
-            command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
-        let url = bound_url(child.stderr.take().expect("piped"));
+    async fn start_as(command: Command) -> Self {
+        let (found, url) = mpsc::channel();
+        let child = spawn(command, move |line| {
+            // Only the first one is waited for.
+            bound_url(line).into_iter().for_each(|url| drop(found.send(url)));
+        });
+        let url = url.recv_timeout(Duration::from_secs(30)).expect("the server says where it listens");
         let http = Http::new(url, TOKEN.to_owned());
         http.wait_ready().await;
         Self { child, http }
+    }
+
+    /// Starts a server that listens where `http` looks for it, without waiting for anything.
+    pub(crate) fn spawn(command: Command, http: Http, log: Log) -> Self {
+        Self { child: spawn(command, move |line| log.push(line)), http }
     }
 
     /// `kill -9`.
@@ -52,13 +62,38 @@ impl Process {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(status.expect("kill runs").success());
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP: from now on it does nothing, and does not know that.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
     }
 
     /// Waits for the end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("a child")
+    }
+
+    /// Waits for the end beside whatever else the test does; panics after a minute.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        for _ in 0..6000 {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            pause().await;
+        }
+        panic!("{} did not end", self.http.base);
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "{name} of {}", self.http.base);
     }
 }
 
@@ -70,8 +105,13 @@ impl Drop for Process {
 
 /// `cogwire serve` on a free port, with nothing of this machine's configuration.
 pub(crate) fn serve(dir: &Path) -> Command {
+    serve_at("127.0.0.1:0", dir)
+}
+
+/// The same at this address.
+pub(crate) fn serve_at(address: &str, dir: &Path) -> Command {
     let mut command = cogwire();
-    command.arg("serve").args(["--listen", "127.0.0.1:0", "--log-format", "text", "--data-dir"]).arg(dir);
+    command.args(["serve", "--listen", address, "--log-format", "text", "--data-dir"]).arg(dir);
     command.env("COGWIRE_API_TOKEN", TOKEN).current_dir(dir);
     command
 }
@@ -89,22 +129,28 @@ fn temp_home() -> PathBuf {
     std::env::temp_dir().join(format!("cogwire-test-home-{}", std::process::id()))
 }
 
-/// Reads the log until the line that names the URL, and keeps reading so that the pipe never fills.
+/// Starts a server. Each line that it says goes to `heed`, for as long as it lives, so that the pipe never fills.
+fn spawn(mut command: Command, heed: impl Fn(&str) + Send + 'static) -> Child {
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
+    let stderr = child.stderr.take().expect("piped");
+    std::thread::spawn(move || read_lines(stderr, heed));
+    child
+}
+
 #[expect(clippy::print_stderr, reason = "whoever sets COGWIRE_TEST_LOG wants to see the log")]
-fn bound_url(stderr: impl std::io::Read + Send + 'static) -> String {
-    let (found, url) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if std::env::var_os("COGWIRE_TEST_LOG").is_some() {
-                eprintln!("{line}");
-            }
-            if let Some(start) = line.find("http://127.0.0.1:") {
-                let port =
-                    line[start + "http://127.0.0.1:".len()..].split(|c: char| !c.is_ascii_digit()).next();
-                // Only the first one is waited for.
-                let _ = found.send(format!("http://127.0.0.1:{}", port.unwrap_or_default()));
-            }
+fn read_lines(stderr: impl Read, heed: impl Fn(&str)) {
+    let shown = std::env::var_os("COGWIRE_TEST_LOG").is_some();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        if shown {
+            eprintln!("{line}");
         }
-    });
-    url.recv_timeout(Duration::from_secs(30)).expect("the server says where it listens")
+        heed(&line);
+    }
+}
+
+fn bound_url(line: &str) -> Option<String> {
+    const HOST: &str = "http://127.0.0.1:";
+    let (_, rest) = line.split_once(HOST)?;
+    let port = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    Some(format!("{HOST}{port}"))
 }

@@ -1,14 +1,16 @@
-//! A receiver of webhooks that remembers every request and answers as it is told.
+//! A receiver of webhooks that remembers every request, and when, and answers as it is told.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{self, Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use cogwire::lifecycle::SystemClock;
+use cogwire_core::time::Clock;
 use cogwire_core::webhook::signature::{Received, Secret, verify};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -19,6 +21,10 @@ use tokio_util::task::AbortOnDropHandle;
 pub(crate) struct Webhook {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// When its head was read, on a clock that does not step.
+    pub(crate) began: Duration,
+    /// When it was answered, or its connection was gone; `None` until then.
+    pub(crate) ended: Option<Duration>,
 }
 
 impl Webhook {
@@ -60,10 +66,20 @@ pub(crate) enum Behaviour {
     Hang,
 }
 
+/// What every request goes through, whatever its script says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// How long it takes to answer.
+    pub(crate) delay: Duration,
+    /// One in this many is answered 500; none when it is 0.
+    pub(crate) refuse_every: usize,
+}
+
 struct Shared {
     arrived: watch::Sender<Vec<Webhook>>,
     script: Mutex<VecDeque<Behaviour>>,
     otherwise: Mutex<Behaviour>,
+    manner: Mutex<Manner>,
 }
 
 /// Listens until it is dropped.
@@ -81,6 +97,7 @@ impl Receiver {
             arrived: watch::Sender::new(Vec::new()),
             script: Mutex::default(),
             otherwise: Mutex::new(Behaviour::Answer(200)),
+            manner: Mutex::default(),
         });
         let router = Router::new().fallback(receive).with_state(shared.clone());
         #[expect(clippy::disallowed_methods, reason = "the receiver's task ends when its handle is dropped")]
@@ -96,6 +113,11 @@ impl Receiver {
     /// What to do with every request that has no script.
     pub(crate) fn always(&self, behaviour: Behaviour) {
         *self.shared.otherwise.lock().expect("not poisoned") = behaviour;
+    }
+
+    /// How to treat all requests from now on.
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.shared.manner.lock().expect("not poisoned") = manner;
     }
 
     pub(crate) fn webhooks(&self) -> Vec<Webhook> {
@@ -133,12 +155,46 @@ impl Receiver {
     }
 }
 
-async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
+    let began = SystemClock.monotonic();
+    // A sender that dies in the middle of a body has sent nothing that could be read.
+    let Ok(body) = body::to_bytes(body, usize::MAX).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
     let next = shared.script.lock().expect("not poisoned").pop_front();
     let behaviour = next.unwrap_or(*shared.otherwise.lock().expect("not poisoned"));
-    shared.arrived.send_modify(|all| all.push(Webhook { headers, body }));
+    let manner = *shared.manner.lock().expect("not poisoned");
+    let open = Open::new(&shared, Webhook { headers, body, began, ended: None });
+    tokio::time::sleep(manner.delay).await;
     match behaviour {
+        Behaviour::Answer(_) if (open.index + 1).is_multiple_of(manner.refuse_every) => {
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
         Behaviour::Answer(status) => StatusCode::from_u16(status).expect("a status").into_response(),
         Behaviour::Hang => std::future::pending().await,
+    }
+}
+
+/// A request that is being answered. Its end is written down however it comes: axum drops the handler when the sender closes
+/// the connection.
+struct Open<'a> {
+    shared: &'a Shared,
+    index: usize,
+}
+
+impl<'a> Open<'a> {
+    fn new(shared: &'a Shared, webhook: Webhook) -> Self {
+        let mut index = 0;
+        shared.arrived.send_modify(|all| {
+            index = all.len();
+            all.push(webhook);
+        });
+        Self { shared, index }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.shared.arrived.send_modify(|all| all[self.index].ended = Some(SystemClock.monotonic()));
     }
 }

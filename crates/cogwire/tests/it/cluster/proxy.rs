@@ -1,0 +1,112 @@
+//! The way from one node to PostgreSQL, which a test can cut.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How the way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    /// Connections are reset, and so are new ones.
+    Cut,
+    /// Nothing passes and nothing is said about it, as in a network that has come apart. What was on its way arrives when the
+    /// way is open again.
+    Silent,
+}
+
+/// Carries connections until it is dropped.
+pub(super) struct Proxy {
+    pub(super) port: u16,
+    way: watch::Sender<Way>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Proxy {
+    /// A way to whoever listens on this socket.
+    pub(super) async fn start(to: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let way = watch::Sender::new(Way::Open);
+        let carrying = carry_all(listener, to.into(), way.subscribe());
+        #[expect(clippy::disallowed_methods, reason = "the proxy's task ends when its handle is dropped")]
+        let task = tokio::spawn(carrying);
+        Self { port, way, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Resets all connections, and all that are tried.
+    pub(super) fn cut(&self) {
+        self.way.send_replace(Way::Cut);
+    }
+
+    /// Lets nothing through, and tells nobody.
+    pub(super) fn silence(&self) {
+        self.way.send_replace(Way::Silent);
+    }
+
+    pub(super) fn heal(&self) {
+        self.way.send_replace(Way::Open);
+    }
+}
+
+async fn carry_all(listener: TcpListener, to: Arc<Path>, mut way: watch::Receiver<Way>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((client, _)) = listener.accept().await else { continue };
+        // The system completes connections on its own: one that is tried in silence just hears nothing.
+        if passable(&mut way).await {
+            connections.spawn(carry(client, Arc::clone(&to), way.clone()));
+        } else {
+            reset(&client);
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn carry(mut client: TcpStream, to: Arc<Path>, way: watch::Receiver<Way>) {
+    let Ok(mut server) = UnixStream::connect(to).await else { return };
+    let mut cut = way.clone();
+    let was_cut = {
+        let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+        tokio::select! {
+            _ = cut.wait_for(|way| *way == Way::Cut) => true,
+            _ = pump(from_client, to_server, way.clone()) => false,
+            _ = pump(from_server, to_client, way) => false,
+        }
+    };
+    if was_cut {
+        reset(&client);
+    }
+}
+
+/// Until either side ends: PostgreSQL and its clients do not close one direction only.
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut way: watch::Receiver<Way>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = from.read(&mut buffer).await?;
+        if !passable(&mut way).await || length == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..length]).await?;
+    }
+}
+
+/// Waits for the end of silence; whether the way is open then.
+async fn passable(way: &mut watch::Receiver<Way>) -> bool {
+    way.wait_for(|way| *way != Way::Silent).await.is_ok_and(|way| *way == Way::Open)
+}
+
+/// Closes with a reset.
+fn reset(connection: &TcpStream) {
+    connection.set_zero_linger().expect("a socket");
+}
