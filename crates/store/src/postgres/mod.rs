@@ -31,6 +31,7 @@ mod catalog;
 mod columns;
 mod connection;
 mod database;
+mod db;
 mod delivery;
 mod failure;
 mod node;
@@ -46,6 +47,7 @@ pub mod testing;
 mod tests;
 mod tls;
 mod transfer;
+mod tries;
 mod url;
 
 use std::time::Duration;

@@ -198,3 +198,19 @@ async fn a_statement_that_takes_too_long_is_stopped() {
     assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
     until(async || world.store.database.read(Class::Api, one).await.is_ok()).await;
 }
+
+/// PostgreSQL would answer its commit with a rollback that looks like success.
+#[tokio::test]
+async fn a_use_case_that_goes_on_after_a_failed_statement_has_failed() {
+    let world = World::new().await;
+    let table = world.table("id bigint PRIMARY KEY").await;
+    let sql = format!("INSERT INTO {table} VALUES (1)");
+    let sql = sql.as_str();
+    let twice = async |db: Db| {
+        db.execute(sql, &[]).await?;
+        Ok(db.execute(sql, &[]).await.is_err())
+    };
+    let outcome = world.store.database.work(Class::Work, Repeat::Never, twice).await;
+    assert!(matches!(outcome, Err(Error::Backend(_))), "{outcome:?}");
+    assert_eq!(count(&world.store, &table).await, 0);
+}
