@@ -213,7 +213,7 @@ pub(super) fn decode_id(row: Row<'_>) -> Outcome<DeliveryId> {
     Ok(DeliveryId { prediction: row.parse("prediction_id")?, seq: row.number("seq")? })
 }
 
-/// Keys as columns, for `UNNEST`.
+/// Keys as columns, for `unnest`.
 pub(super) fn keys<'a>(ids: impl IntoIterator<Item = &'a DeliveryId>) -> (Vec<&'a str>, Vec<i64>) {
     ids.into_iter().map(|id| (id.prediction.as_str(), i64::from(id.seq))).unzip()
 }
