@@ -107,6 +107,9 @@ fn of_refusal(said: &DbError) -> Error {
             "{}; connect to the primary, or wait until this server is one",
             said.message()
         )),
+        &SqlState::CHARACTER_NOT_IN_REPERTOIRE => {
+            Error::Backend("a text holds the character NUL, which PostgreSQL cannot store".to_owned())
+        }
         code if code.code().starts_with("53") => Error::Unavailable(said.message().to_owned()),
         code => Error::Backend(format!("{} (SQLSTATE {})", said.message(), code.code())),
     }

@@ -4,23 +4,20 @@
 //! stored: those commits share a transaction that reads their lanes.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use cogwire_core::id::PredictionId;
-use cogwire_core::json::Json;
-use cogwire_core::prediction::Content;
-use futures_util::future::try_join3;
+use futures_util::future::try_join;
 
 use super::portion::{Member, in_portions};
 use super::refusal;
+use super::transition::{end, step};
 use crate::change::Change;
 use crate::error::Result;
 use crate::lane::{self, Owed};
-use crate::postgres::columns::Columns;
 use crate::postgres::database::{Class, Database, Db, Repeat};
-use crate::postgres::delivery::owe::{self, OwedColumns};
+use crate::postgres::delivery::owe;
 use crate::postgres::failure::Outcome;
-use crate::postgres::row::{Row, int, micros};
 use crate::prediction::{Commit, CommitOutcome, LaneEffect};
 
 /// A commit that is ready to be written.
@@ -30,15 +27,23 @@ pub(in crate::postgres) struct Planned {
     owed: Option<Owed>,
 }
 
-/// How a commit is written.
+/// How a commit is written. Commits that go one way are gathered: one statement writes all of their live rows, in the order of
+/// their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     /// The prediction ends.
     End,
     /// It goes on.
     Step,
-    /// What it owes depends on the stored lane.
-    Owing,
+    /// It ends, and what it owes depends on the stored lane.
+    EndWithLane,
+    /// It goes on, and what it owes depends on the stored lane.
+    StepWithLane,
+}
+
+impl Way {
+    /// All of them, in their order.
+    pub(super) const ALL: [Self; 4] = [Self::End, Self::Step, Self::EndWithLane, Self::StepWithLane];
 }
 
 impl Planned {
@@ -51,15 +56,20 @@ impl Planned {
 
     pub(super) fn way(&self) -> Way {
         let commit = &self.change.commit;
-        match (lane::is_touched(commit) && !lane::is_first(commit), self.change.ends()) {
-            (true, _) => Way::Owing,
-            (false, true) => Way::End,
+        match (self.change.ends(), lane::is_touched(commit) && !lane::is_first(commit)) {
+            (true, false) => Way::End,
             (false, false) => Way::Step,
+            (true, true) => Way::EndWithLane,
+            (false, true) => Way::StepWithLane,
         }
     }
 
     pub(super) fn prediction(&self) -> PredictionId {
         self.change.commit.request.id
+    }
+
+    pub(super) fn owed(&self) -> Option<&Owed> {
+        self.owed.as_ref()
     }
 
     /// What whoever committed is told, when that needs no look at the stored lane.
@@ -69,7 +79,7 @@ impl Planned {
 }
 
 impl Member for Planned {
-    fn prediction(&self) -> &str {
+    fn id(&self) -> &str {
         self.change.id()
     }
 
@@ -83,28 +93,13 @@ impl Member for Planned {
     }
 }
 
-/// Commits ends.
-pub(super) async fn commit_ends(
+/// Makes a batch durable. All of it goes one way.
+pub(super) async fn commit(
     database: Database,
+    way: Way,
     commits: Vec<Arc<Planned>>,
 ) -> Result<Vec<Result<CommitOutcome>>> {
-    Ok(in_portions(commits, |commits| commit_portion(&database, Way::End, commits)).await)
-}
-
-/// Commits what is no end.
-pub(super) async fn commit_steps(
-    database: Database,
-    commits: Vec<Arc<Planned>>,
-) -> Result<Vec<Result<CommitOutcome>>> {
-    Ok(in_portions(commits, |commits| commit_portion(&database, Way::Step, commits)).await)
-}
-
-/// Commits of which each needs its stored lane.
-pub(super) async fn commit_owing(
-    database: Database,
-    commits: Vec<Arc<Planned>>,
-) -> Result<Vec<Result<CommitOutcome>>> {
-    Ok(in_portions(commits, |commits| commit_portion(&database, Way::Owing, commits)).await)
+    Ok(in_portions(commits, |commits| commit_portion(&database, way, commits)).await)
 }
 
 /// A second time, the same commits are refused, and then recognised as done.
@@ -113,11 +108,13 @@ async fn commit_portion(
     way: Way,
     commits: Vec<Arc<Planned>>,
 ) -> Result<Vec<Result<CommitOutcome>>> {
-    let (work, safe) = (Class::Work, Repeat::Safe);
+    let (commits, repeat): (Vec<&Planned>, _) =
+        (commits.iter().map(|commit| &**commit).collect(), Repeat::Safe);
     let done = match way {
-        Way::End => database.write(work, safe, |db| alone(db, &commits, Way::End)).await?,
-        Way::Step => database.write(work, safe, |db| alone(db, &commits, Way::Step)).await?,
-        Way::Owing => database.work(work, safe, |db| with_lanes(db, &commits)).await?,
+        Way::End | Way::Step => database.write(Class::Work, repeat, |db| alone(db, way, &commits)).await?,
+        Way::EndWithLane | Way::StepWithLane => {
+            database.work(Class::Work, repeat, |db| with_lanes(db, way, &commits)).await?
+        }
     };
     Ok(outcomes(database, &commits, done).await)
 }
@@ -125,16 +122,13 @@ async fn commit_portion(
 /// What became of each, given what was committed.
 async fn outcomes(
     database: &Database,
-    commits: &[Arc<Planned>],
+    commits: &[&Planned],
     mut done: HashMap<PredictionId, LaneEffect>,
 ) -> Vec<Result<CommitOutcome>> {
-    let refused: Vec<&Planned> = commits
-        .iter()
-        .map(|commit| &**commit)
-        .filter(|commit| !done.contains_key(&commit.prediction()))
-        .collect();
+    let is_refused = |commit: &&&Planned| !done.contains_key(&commit.prediction());
+    let refused: Vec<&Planned> = commits.iter().filter(is_refused).copied().collect();
     let mut explained = refusal::explain(database, &refused).await.into_iter();
-    let outcome = |commit: &Arc<Planned>| match done.remove(&commit.prediction()) {
+    let outcome = |commit: &&Planned| match done.remove(&commit.prediction()) {
         Some(effect) => Ok(CommitOutcome::Committed(effect)),
         None => explained.next().expect("each that was refused is explained"),
     };
@@ -142,170 +136,24 @@ async fn outcomes(
 }
 
 /// One statement for all.
-async fn alone(db: Db, commits: &[Arc<Planned>], way: Way) -> Outcome<HashMap<PredictionId, LaneEffect>> {
-    let commits: Vec<&Planned> = commits.iter().map(|commit| &**commit).collect();
-    let done = if way == Way::End { end(&db, &commits).await? } else { step(&db, &commits).await? };
-    let done = commits.into_iter().filter(|commit| done.contains(&commit.prediction()));
+async fn alone(db: Db, way: Way, commits: &[&Planned]) -> Outcome<HashMap<PredictionId, LaneEffect>> {
+    let done = compare_and_set(&db, way, commits).await?;
+    let done = commits.iter().filter(|commit| done.contains(&commit.prediction()));
     Ok(done.map(|commit| (commit.prediction(), commit.effect())).collect())
 }
 
 /// A transaction for all. Lanes are locked after live rows, here and everywhere.
-async fn with_lanes(db: Db, commits: &[Arc<Planned>]) -> Outcome<HashMap<PredictionId, LaneEffect>> {
-    let (ends, steps): (Vec<&Planned>, Vec<&Planned>) =
-        commits.iter().map(|commit| &**commit).partition(|commit| commit.change.ends());
+async fn with_lanes(db: Db, way: Way, commits: &[&Planned]) -> Outcome<HashMap<PredictionId, LaneEffect>> {
     let ids = commits.iter().map(|commit| commit.prediction());
-    let (ended, moved, lanes) = try_join3(end(&db, &ends), step(&db, &steps), owe::lock(&db, ids)).await?;
-    let done = commits.iter().map(|commit| &commit.change).filter(|change| {
-        let id = change.commit.request.id;
-        ended.contains(&id) || moved.contains(&id)
-    });
-    owe::owe(&db, done, lanes).await
+    let (done, lanes) = try_join(compare_and_set(&db, way, commits), owe::lock(&db, ids)).await?;
+    let done = commits.iter().filter(|commit| done.contains(&commit.prediction()));
+    owe::owe(&db, done.map(|commit| &commit.change), lanes).await
 }
 
-/// Whoever deletes the live row decides how the prediction ends.
-///
-/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
-pub(in crate::postgres) static END: LazyLock<String> = LazyLock::new(|| {
-    let (insert_owed, input) = (
-        owe::insert_owed(),
-        input(&[
-            ("id", "text"),
-            ("revision", "bigint"),
-            ("owner", "text"),
-            ("lease_no", "bigint"),
-            ("next_event", "bigint"),
-            ("first_event", "bigint"),
-            ("events", "text"),
-            ("status", "text"),
-            ("started_at", "bigint"),
-            ("completed_at", "bigint"),
-            ("error", "bytea"),
-            ("output", "text"),
-            ("logs", "bytea"),
-            ("metrics", "text"),
-            ("expires_at", "bigint"),
-        ]),
-    );
-    format!(
-        "WITH input AS (SELECT * FROM {input}),
-         done AS (
-           DELETE FROM live USING input WHERE {IS_EXPECTED}
-           RETURNING input.*, live.next_event AS live_next_event),
-         ended AS (
-           UPDATE prediction SET status = done.status, started_at = done.started_at, completed_at = done.completed_at,
-             error = done.error, output = done.output, logs = done.logs, metrics = done.metrics,
-             revision = done.revision + 1, next_event = COALESCE(done.next_event, done.live_next_event),
-             expires_at = done.expires_at
-           FROM done WHERE prediction.id = ANY (ARRAY[done.id])),
-         {INSERT_CHUNKS}, {insert_owed}
-         SELECT id FROM done"
-    )
-});
-
-/// Only the first transition of a prediction that goes on changes its state: from starting to processing.
-pub(in crate::postgres) static STEP: LazyLock<String> = LazyLock::new(|| {
-    let (insert_owed, input) = (
-        owe::insert_owed(),
-        input(&[
-            ("id", "text"),
-            ("revision", "bigint"),
-            ("owner", "text"),
-            ("lease_no", "bigint"),
-            ("next_event", "bigint"),
-            ("first_event", "bigint"),
-            ("events", "text"),
-            ("status", "text"),
-            ("started_at", "bigint"),
-            ("deadline", "bigint"),
-            ("deadline_kind", "text"),
-        ]),
-    );
-    format!(
-        "WITH input AS (SELECT * FROM {input}),
-         done AS (
-           UPDATE live SET revision = live.revision + 1, next_event = COALESCE(input.next_event, live.next_event),
-             deadline = input.deadline, deadline_kind = input.deadline_kind
-           FROM input WHERE {IS_EXPECTED}
-           RETURNING input.*),
-         begun AS (
-           UPDATE prediction SET status = done.status, started_at = done.started_at
-           FROM done WHERE prediction.id = ANY (ARRAY[done.id]) AND done.revision = 0),
-         {INSERT_CHUNKS}, {insert_owed}
-         SELECT id FROM done"
-    )
-});
-
-/// The compare of both compare-and-sets.
-const IS_EXPECTED: &str = "live.prediction_id = ANY (ARRAY[input.id]) AND live.revision = input.revision
-    AND (input.owner IS NULL OR (live.owner = input.owner AND live.lease_no = input.lease_no))";
-
-const INSERT_CHUNKS: &str = "said AS (
-    INSERT INTO chunk (prediction_id, first_event, events)
-    SELECT id, first_event, events FROM done WHERE first_event IS NOT NULL)";
-
-/// The rows of a statement, from arrays of these types that come after those of what is owed.
-fn input(columns: &[(&str, &str)]) -> String {
-    let numbered = columns.iter().zip(OwedColumns::COUNT + 1..);
-    let arrays: Vec<String> = numbered.map(|((_, kind), number)| format!("${number}::{kind}[]")).collect();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    format!("unnest({}) AS input ({})", arrays.join(", "), names.join(", "))
-}
-
-/// The ends among these that happened.
-async fn end(db: &Db, commits: &[&Planned]) -> Outcome<HashSet<PredictionId>> {
-    let columns = expected_columns(commits)
-        .and(|commit| micros(commit.change.transition().next().completed_at()))
-        .and(|commit| commit.change.transition().next().error().map(str::as_bytes))
-        .and(|commit| commit.output().map(Json::as_str))
-        .and(|commit| commit.content().map(|content| content.logs.as_bytes()))
-        .and(|commit| commit.change.result.as_ref().map(|result| result.metrics.as_str()))
-        .and(|commit| micros(commit.change.commit.expires_at));
-    run(db, &END, commits, columns).await
-}
-
-/// The steps among these that happened.
-async fn step(db: &Db, commits: &[&Planned]) -> Outcome<HashSet<PredictionId>> {
-    let columns = expected_columns(commits)
-        .and(|commit| micros(commit.change.commit.deadline.map(|deadline| deadline.at)))
-        .and(|commit| commit.change.commit.deadline.map(|deadline| deadline.kind.as_str()));
-    run(db, &STEP, commits, columns).await
-}
-
-async fn run(
-    db: &Db,
-    sql: &str,
-    commits: &[&Planned],
-    columns: Columns<'_, &Planned>,
-) -> Outcome<HashSet<PredictionId>> {
-    if commits.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let owed = OwedColumns::of(commits.iter().filter_map(|commit| commit.owed.as_ref()));
-    let values = [owed.values(), columns.values()].concat();
-    let rows = db.query(sql, &values).await?;
-    rows.iter().map(|row| Row::new("live", row).parse("id")).collect()
-}
-
-/// What both statements have in common.
-fn expected_columns<'a>(commits: &'a [&'a Planned]) -> Columns<'a, &'a Planned> {
-    Columns::of(commits)
-        .and(|commit| commit.change.id())
-        .and(|commit| int(commit.change.transition().expected_revision()))
-        .and(|commit| commit.change.lease().map(|lease| &*lease.node.0))
-        .and(|commit| commit.change.lease().map(|lease| int(lease.lease_no)))
-        .and(|commit| commit.change.chunk.as_ref().map(|chunk| int(chunk.end)))
-        .and(|commit| commit.change.stored_chunk().map(|chunk| int(chunk.first)))
-        .and(|commit| commit.change.stored_chunk().map(|chunk| chunk.events.as_str()))
-        .and(|commit| commit.change.transition().next().status().as_str())
-        .and(|commit| micros(commit.change.transition().next().started_at()))
-}
-
-impl Planned {
-    fn content(&self) -> Option<&Content> {
-        self.change.transition().result()
-    }
-
-    fn output(&self) -> Option<&Json> {
-        self.change.result.as_ref().and_then(|result| result.output.as_ref())
+/// Those of the commits that happened.
+async fn compare_and_set(db: &Db, way: Way, commits: &[&Planned]) -> Outcome<HashSet<PredictionId>> {
+    match way {
+        Way::End | Way::EndWithLane => end(db, commits).await,
+        Way::Step | Way::StepWithLane => step(db, commits).await,
     }
 }

@@ -43,7 +43,7 @@ const TAKE_KEY: &str = "
     WHERE idempotency.expires_at <= $6";
 
 impl Member for NewPrediction {
-    fn prediction(&self) -> &str {
+    fn id(&self) -> &str {
         self.request.id.as_str()
     }
 

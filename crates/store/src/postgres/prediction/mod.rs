@@ -8,6 +8,7 @@ mod read;
 mod refusal;
 mod retention;
 mod stream;
+mod transition;
 
 use std::sync::Arc;
 
@@ -31,12 +32,12 @@ use crate::prediction::{
 #[cfg(test)]
 pub(super) use self::{
     claim::{CLAIM, OVERDUE},
-    commit::{END, STEP},
     create::CREATE,
     read::{NEWEST_FIRST, OLDEST_FIRST, ONE},
     refusal::FOUND,
     retention::{ADD_FILE, EXPIRED, FORGET_KEYS},
     stream::PAGE,
+    transition::{END, STEP},
 };
 
 /// Batches of a kind that are on their way at once. While one waits for its flush, the next one is gathered and run.
@@ -47,9 +48,8 @@ pub(super) struct Gathered {
     creates: Batcher<Arc<NewPrediction>, Result<CreateOutcome>>,
     /// Room for creates with an idempotency key, which are not gathered.
     keyed: Semaphore,
-    ends: Batcher<Arc<Planned>, Result<CommitOutcome>>,
-    steps: Batcher<Arc<Planned>, Result<CommitOutcome>>,
-    owing: Batcher<Arc<Planned>, Result<CommitOutcome>>,
+    /// One for each [`Way`].
+    commits: [Batcher<Arc<Planned>, Result<CommitOutcome>>; Way::ALL.len()],
 }
 
 impl Gathered {
@@ -65,9 +65,11 @@ impl Gathered {
         Self {
             creates: Batcher::start(database, creates, create::create),
             keyed: Semaphore::new(options.api_queue),
-            ends: Batcher::start(database, commits.clone(), commit::commit_ends),
-            steps: Batcher::start(database, commits.clone(), commit::commit_steps),
-            owing: Batcher::start(database, commits, commit::commit_owing),
+            commits: Way::ALL.map(|way| {
+                Batcher::start(database, commits.clone(), move |database, planned| {
+                    commit::commit(database, way, planned)
+                })
+            }),
         }
     }
 }
@@ -84,12 +86,7 @@ impl PredictionStore for PostgresStore {
 
     async fn commit(&self, commit: Commit) -> Result<CommitOutcome> {
         let planned = Planned::new(commit);
-        let gathered = match planned.way() {
-            Way::End => &self.gathered.ends,
-            Way::Step => &self.gathered.steps,
-            Way::Owing => &self.gathered.owing,
-        };
-        gathered.submit(Arc::new(planned)).await?
+        self.gathered.commits[planned.way() as usize].submit(Arc::new(planned)).await?
     }
 
     async fn add_file(&self, file: FileRow) -> Result<()> {

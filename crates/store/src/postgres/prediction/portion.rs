@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 16 << 20;
 /// A use case that is written together with others.
 pub(super) trait Member {
     /// The prediction that it is about.
-    fn prediction(&self) -> &str;
+    fn id(&self) -> &str;
 
     /// How much there is to write, in bytes, about.
     fn size(&self) -> usize;
@@ -51,14 +51,14 @@ where
 /// The places of the members, portion by portion.
 fn portions<M: Member>(members: &[Arc<M>]) -> Vec<Vec<usize>> {
     let mut rest: Vec<usize> = (0..members.len()).collect();
-    rest.sort_by_key(|index| members[*index].prediction());
+    rest.sort_by_key(|index| members[*index].id());
     let mut portions = Vec::new();
     while !rest.is_empty() {
         let (mut taken, mut bytes) = (BTreeSet::new(), 0);
         let (portion, later) = rest.into_iter().partition(|index| {
             let member = &members[*index];
             let fits = bytes == 0 || bytes + member.size() <= MAX_BYTES;
-            let takes = fits && taken.insert(member.prediction());
+            let takes = fits && taken.insert(member.id());
             bytes += if takes { member.size().max(1) } else { 0 };
             takes
         });
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     impl Member for (&'static str, usize) {
-        fn prediction(&self) -> &str {
+        fn id(&self) -> &str {
             self.0
         }
 

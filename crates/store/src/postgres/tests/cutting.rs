@@ -17,10 +17,10 @@ use crate::postgres::testing::{TestSchema, run};
 use crate::postgres::{Class, Db, PostgresOptions, PostgresStore, Repeat};
 
 /// A socket in front of the server's.
-struct Line {
+pub(super) struct Line {
     dir: TempDir,
     /// Whether anything passes.
-    open: watch::Sender<bool>,
+    pub(super) open: watch::Sender<bool>,
     tasks: TaskTracker,
     end: CancellationToken,
 }
@@ -44,7 +44,7 @@ impl Line {
         line
     }
 
-    async fn close(self) {
+    pub(super) async fn close(self) {
         self.end.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -82,14 +82,14 @@ fn server_of(url: &str) -> (PathBuf, impl Fn(&Path) -> String) {
     (socket, move |other: &Path| url.replace(&format!("host={dir}"), &format!("host={}", other.display())))
 }
 
-/// A store behind a line that can be cut.
-async fn behind_a_line() -> (TestSchema, Line, PostgresStore) {
+/// A store behind a line that can be cut. It waits for an answer for twice as long as a statement may take.
+pub(super) async fn behind_a_line(statement_timeout: Duration) -> (TestSchema, Line, PostgresStore) {
     let schema = TestSchema::create().await;
     let url = schema.url();
     let (socket, url_of) = server_of(&url);
     let line = Line::to(socket);
     let options = PostgresOptions {
-        statement_timeout: Duration::from_millis(300),
+        statement_timeout,
         acquire_timeout: Duration::from_millis(300),
         connect_timeout: Duration::from_millis(200),
         ..options(&url_of(line.dir.path()))
@@ -104,7 +104,7 @@ async fn one(db: Db) -> crate::postgres::failure::Outcome<i32> {
 
 #[tokio::test]
 async fn a_line_that_is_cut_leaves_nobody_waiting_and_is_used_again_when_it_is_mended() {
-    let (schema, line, store) = behind_a_line().await;
+    let (schema, line, store) = behind_a_line(Duration::from_millis(300)).await;
     let read = async || store.database.read(Class::Api, one).await;
     assert_eq!(read().await.expect("the line is open"), 1);
     line.open.send_replace(false);
@@ -119,7 +119,7 @@ async fn a_line_that_is_cut_leaves_nobody_waiting_and_is_used_again_when_it_is_m
 
 #[tokio::test]
 async fn a_line_that_is_cut_during_a_commit_leaves_it_open_what_happened() {
-    let (schema, line, store) = behind_a_line().await;
+    let (schema, line, store) = behind_a_line(Duration::from_millis(300)).await;
     let table = format!("{}.sample", schema.name());
     run(&format!("CREATE TABLE {table} (id bigint)")).await;
     let sql: Arc<str> = format!("INSERT INTO {table} VALUES (1)").into();

@@ -6,10 +6,13 @@ mod cutting;
 mod losing;
 mod opening;
 mod plans;
+mod repeating;
 mod sharing;
 #[cfg(unix)]
 mod tls;
 mod transfer;
+#[cfg(unix)]
+mod unheard;
 mod upgrading;
 
 use std::time::Duration;
