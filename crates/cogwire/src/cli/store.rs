@@ -4,7 +4,7 @@ use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Clock;
 
 use super::failure::{Failure, Outcome};
-use crate::config::{Environment, StoreArgs, StorePlace, account_name};
+use crate::config::{DatabaseArgs, Environment, Layers, StoreArgs, StorePlace, account_name};
 use crate::lifecycle::SystemClock;
 use crate::server::OpenedStore;
 
@@ -12,10 +12,23 @@ use crate::server::OpenedStore;
 pub(super) async fn open(args: StoreArgs) -> Outcome<(OpenedStore, AccountId)> {
     let environment = Environment::of_process();
     let layers = args.layers(&environment)?;
-    let place = StorePlace::read(&layers, &environment)?;
-    let account = AccountId(account_name(&layers)?.into());
-    let opened = OpenedStore::open_shared(&place, SystemClock.now()).await;
-    Ok((opened.map_err(|error| unusable(&place, &error))?, account))
+    open_place(&StorePlace::read(&layers, &environment)?, &layers).await
+}
+
+/// The same of a database, when one is named.
+pub(super) async fn open_database(args: DatabaseArgs) -> Outcome<Option<(OpenedStore, AccountId)>> {
+    let environment = Environment::of_process();
+    let layers = args.layers(&environment)?;
+    if layers.get("database_url").is_none() {
+        return Ok(None);
+    }
+    open_place(&StorePlace::read(&layers, &environment)?, &layers).await.map(Some)
+}
+
+async fn open_place(place: &StorePlace, layers: &Layers) -> Outcome<(OpenedStore, AccountId)> {
+    let account = AccountId(account_name(layers)?.into());
+    let opened = OpenedStore::open_shared(place, SystemClock.now()).await;
+    Ok((opened.map_err(|error| unusable(place, &error))?, account))
 }
 
 /// Why the store cannot be opened, with the setting that names it.

@@ -7,6 +7,8 @@ use super::client::{Client, TargetArgs};
 use super::failure::{Failure, Outcome};
 use super::output::{self, Cell, Style, Table};
 use super::predictions::{first_of_pages, text, time};
+use super::store;
+use crate::config::DatabaseArgs;
 
 /// Shows what was sent, what came back, and why something was not sent; sends again.
 #[derive(Debug, Args)]
@@ -53,7 +55,11 @@ enum WebhooksCommand {
         json: bool,
     },
     /// Print the secret that signs webhooks.
+    ///
+    /// It is asked of the server, or read from the database when only that is named.
     Secret {
+        #[command(flatten)]
+        database: DatabaseArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -73,7 +79,7 @@ enum State {
 
 /// Does what the subcommand says.
 pub(super) async fn run(args: WebhooksArgs) -> Outcome {
-    let client = Client::new(&args.target)?;
+    let (client, named) = (Client::new(&args.target)?, args.target.names_server());
     match args.command {
         WebhooksCommand::Ls { prediction: Some(id), state, json, .. } => {
             list_of_prediction(&client, &id, state, json).await
@@ -83,7 +89,14 @@ pub(super) async fn run(args: WebhooksArgs) -> Outcome {
         }
         WebhooksCommand::Show { id, json } => show(&client, &id, json).await,
         WebhooksCommand::Resend { ids, json } => resend(&client, &ids, json).await,
-        WebhooksCommand::Secret { json } => secret(&client, json).await,
+        WebhooksCommand::Secret { database, json } => {
+            let stored = if named { None } else { stored_secret(database).await? };
+            let secret = match stored {
+                Some(secret) => secret,
+                None => client.webhook_secret().await?,
+            };
+            show_secret(&secret, json)
+        }
     }
 }
 
@@ -188,8 +201,20 @@ async fn resend(client: &Client, ids: &[String], json: bool) -> Outcome {
     if failed { Err(Failure::Told) } else { Ok(()) }
 }
 
-async fn secret(client: &Client, json: bool) -> Outcome {
-    let secret = client.webhook_secret().await?;
+/// The secret in the database, when one is named.
+async fn stored_secret(database: DatabaseArgs) -> Outcome<Option<String>> {
+    let Some((opened, account)) = store::open_database(database).await? else { return Ok(None) };
+    let secrets = opened.store().secrets(&account).await;
+    opened.close().await;
+    match secrets?.first() {
+        Some(current) => Ok(Some(current.expose())),
+        None => Err(Failure::Failed(format!(
+            "account {account} has no secret yet: the first start of a server with the role api makes one"
+        ))),
+    }
+}
+
+fn show_secret(secret: &str, json: bool) -> Outcome {
     if json {
         output::print_json(&json!({"key": secret}))?;
     } else {

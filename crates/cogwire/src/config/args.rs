@@ -30,6 +30,10 @@ pub struct StoreArgs(Given);
 #[derive(Debug, Clone)]
 pub struct PlacesArgs(Given);
 
+/// `--database-url`, for a command that asks a server unless it is told of a database. Its parent has [`DataDirArgs`].
+#[derive(Debug, Clone)]
+pub struct DatabaseArgs(Given);
+
 /// What the command line and the environment say.
 #[derive(Debug, Clone)]
 struct Given {
@@ -85,6 +89,16 @@ impl PlacesArgs {
     }
 }
 
+impl DatabaseArgs {
+    /// The values that concern the database, with their origins.
+    ///
+    /// # Errors
+    /// As [`ConfigArgs::layers`].
+    pub fn layers(self, environment: &Environment) -> Result<Layers, Error> {
+        self.0.layers(environment)
+    }
+}
+
 impl Given {
     fn find(matches: &ArgMatches, concerned: fn(&Setting) -> bool) -> Self {
         let settings = SETTINGS.iter().filter(|setting| concerned(setting));
@@ -99,13 +113,13 @@ impl Given {
     }
 }
 
-/// Makes arguments of the settings that `$concerned` chooses. `$shape` says how each looks.
+/// Makes arguments of the settings that `$concerned` chooses, after others. `$shape` says how each looks.
 macro_rules! arguments {
-    ($name:ident, $concerned:expr, $shape:expr) => {
+    ($name:ident, $others:expr, $concerned:expr, $shape:expr) => {
         impl Args for $name {
             fn augment_args(command: Command) -> Command {
                 let settings = SETTINGS.iter().filter(|setting| $concerned(setting)).map(arg);
-                std::iter::once(config_arg()).chain(settings).map($shape).fold(command, Command::arg)
+                $others.into_iter().chain(settings).map($shape).fold(command, Command::arg)
             }
 
             fn augment_args_for_update(command: Command) -> Command {
@@ -126,10 +140,11 @@ macro_rules! arguments {
     };
 }
 
-arguments!(ConfigArgs, concerns_server, std::convert::identity);
-arguments!(DataDirArgs, concerns_credentials, beside_a_server);
-arguments!(StoreArgs, concerns_store, beside_a_server);
-arguments!(PlacesArgs, concerns_places, beside_a_server);
+arguments!(ConfigArgs, [config_arg()], concerns_server, std::convert::identity);
+arguments!(DataDirArgs, [config_arg()], concerns_credentials, beside_a_server);
+arguments!(StoreArgs, [config_arg()], concerns_store, beside_a_server);
+arguments!(PlacesArgs, [config_arg()], concerns_places, beside_a_server);
+arguments!(DatabaseArgs, [], concerns_database, in_place_of_a_server);
 
 fn concerns_server(_: &Setting) -> bool {
     true
@@ -143,6 +158,10 @@ fn concerns_store(setting: &Setting) -> bool {
     matches!(setting.key, "data_dir" | "database_url" | "database_connections" | "username")
 }
 
+fn concerns_database(setting: &Setting) -> bool {
+    setting.key != "data_dir" && concerns_store(setting)
+}
+
 fn concerns_places(setting: &Setting) -> bool {
     setting.key == STORAGE_URL || concerns_store(setting)
 }
@@ -151,6 +170,11 @@ fn concerns_places(setting: &Setting) -> bool {
 fn beside_a_server(arg: Arg) -> Arg {
     let shown = ["data_dir", DATABASE_URL, STORAGE_URL].contains(&arg.get_id().as_str());
     arg.global(true).hide(!shown).help_heading("Server")
+}
+
+fn in_place_of_a_server(arg: Arg) -> Arg {
+    let shown = arg.get_id() == DATABASE_URL;
+    arg.hide(!shown).help_heading("Server")
 }
 
 fn config_arg() -> Arg {

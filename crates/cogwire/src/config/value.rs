@@ -20,6 +20,14 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     Some(total)
 }
 
+/// A time as [`duration`] reads it, in whole milliseconds.
+pub(super) fn written(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
+    }
+}
+
 /// Reads a time as [`duration`] does, or `never`.
 pub(super) fn retention(text: &str) -> Option<Option<Duration>> {
     if text.trim() == "never" { Some(None) } else { duration(text).map(Some) }
@@ -83,6 +91,14 @@ mod tests {
         }
         assert_eq!(retention("never"), Some(None));
         assert_eq!(retention("1h"), Some(Some(Duration::from_secs(3600))));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for (millis, text) in [(30_000, "30s"), (1_800, "1800ms"), (0, "0s")] {
+            let time = Duration::from_millis(millis);
+            assert_eq!((written(time).as_str(), duration(text)), (text, Some(time)));
+        }
     }
 
     #[test]

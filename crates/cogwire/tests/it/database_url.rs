@@ -40,6 +40,15 @@ async fn tokens_are_made_and_revoked_beside_the_servers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_secret_is_read_from_the_database_without_a_token() {
+    let app = TestApp::on(TestStore::postgres().await, Options::default()).await;
+    let Database { url, .. } = app.store().database().expect("it is PostgreSQL");
+    let output = run(&["webhooks", "secret", "--database-url", url.expose_secret()]).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), app.secret().await.expose());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_cannot_be_used_is_one_sentence_that_names_the_setting() {
     let dir = tempfile::tempdir().expect("a folder");
     let data_dir = dir.path().to_str().expect("text");

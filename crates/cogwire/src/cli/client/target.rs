@@ -49,6 +49,13 @@ struct Clues {
     credentials: Option<Credentials>,
 }
 
+impl TargetArgs {
+    /// Whether a server was named, and not only left to be found.
+    pub(in crate::cli) fn names_server(&self) -> bool {
+        self.url.as_ref().is_some_and(|url| !url.is_empty())
+    }
+}
+
 impl Target {
     /// Puts the clues together.
     pub(super) fn find(args: &TargetArgs) -> Outcome<Self> {
