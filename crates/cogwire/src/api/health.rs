@@ -1,6 +1,8 @@
 //! How the process is: for load balancers and for Prometheus.
 
+use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -9,6 +11,10 @@ use cogwire_store::lease::Standing;
 use serde_json::json;
 
 use super::{Api, Failure, answer};
+
+/// How long the database and the files may take to answer. A little longer than it takes to find out that there is no
+/// connection, which says more; a connection on which nothing comes back takes much longer to give up.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn healthz() -> Response {
@@ -31,19 +37,34 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
 
 /// Why the server takes no work, if so.
 async fn reasons(api: &Api) -> Vec<String> {
-    let (store, files) = tokio::join!(api.store.check(), api.files.ready());
+    let (store, files) = tokio::join!(
+        trouble(api, "the database", api.store.check()),
+        trouble(api, "the storage of files", api.files.ready()),
+    );
     let mut reasons = Vec::new();
     if api.engine.stopping().is_cancelled() {
         reasons.push("the server is stopping".to_owned());
     }
-    reasons.extend(store.err().map(|error| error.to_string()));
+    reasons.extend(store);
     if api.lease.standing(api.lease.term(), api.clock.monotonic()) != Standing::Holds {
         reasons.push(
             "this server's lease has ended: others may take over its work until it is extended".to_owned(),
         );
     }
-    reasons.extend(files.err().map(|error| error.to_string()));
+    reasons.extend(files);
     reasons
+}
+
+/// What is wrong with `what`, if anything.
+async fn trouble<E: Display>(
+    api: &Api,
+    what: &str,
+    check: impl Future<Output = Result<(), E>>,
+) -> Option<String> {
+    tokio::select! {
+        checked = check => checked.err().map(|error| error.to_string()),
+        () = api.clock.sleep(PATIENCE) => Some(format!("{what} did not answer within {PATIENCE:?}")),
+    }
 }
 
 /// `GET /metrics`
