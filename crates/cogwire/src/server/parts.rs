@@ -24,6 +24,10 @@ use crate::config::{Config, FileMode};
 /// How often in the time of a lease the clock is compared with the database's.
 const COMPARISONS_PER_LEASE: u32 = 3;
 
+/// How often in the time of a lease the lanes that this server holds are compared with those that it knows. One that it does
+/// not know is sent after two looks, and no later than if the server had gone.
+const LOOKS_PER_LEASE: u32 = 2;
+
 /// How many lanes may be in memory for each request that may be under way: those that wait for their next message stay there.
 const LANES_PER_REQUEST: usize = 16;
 
@@ -211,6 +215,7 @@ fn sender(foundation: &Foundation) -> Delivery {
         completed_timeout: webhooks.timeout,
         intermediate_timeout: webhooks.progress_timeout,
         lease_margin: foundation.config.lease_margin(),
+        audit_interval: foundation.config.node_lease / LOOKS_PER_LEASE,
         ..DeliveryConfig::default()
     };
     Delivery::new(config, parts)
