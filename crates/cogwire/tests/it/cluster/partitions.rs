@@ -18,7 +18,7 @@ async fn a_runner_and_a_sender_that_are_cut_off_are_replaced_and_come_back() {
             tokio::time::sleep(GIVEN_UP).await;
             for node in apart {
                 let reasons = node.wait_unready().await;
-                assert!(reasons.contains("lease"), "it knows that it is alone: {reasons}");
+                assert!(reasons.contains("lease has ended"), "it knows that it is alone: {reasons}");
                 node.proxy.heal();
             }
             for node in apart {
