@@ -3,6 +3,7 @@
 //! A node whose lease is over loses its row, and with it everything that it held: whoever deletes the row and takes the work
 //! does so in one transaction, and a node that comes back finds out by its next heartbeat. Taking over and joining exclude
 //! each other, so what a node claims after it has joined again is not mistaken for what it held before.
+//! Rows are looked up as `= ANY (ARRAY[…])`, and in the order of the index that finds them: see [`super`].
 
 use async_trait::async_trait;
 use cogwire_core::time::Timestamp;
@@ -42,40 +43,41 @@ const GONE_OWNERS: &str = "
 
 /// What had not shown any sign of life waits again. Its deadline was that of its setup, which says nothing about the queue;
 /// the caller's own limit is kept. Rows that are being written at this moment come with the next round.
-const REQUEUE: &str = "
+pub(super) const REQUEUE: &str = "
     WITH silent AS (
       SELECT prediction_id, LEAST(cancel_at, $3) AS deadline, cancel_at <= $3 AS is_callers
-      FROM live JOIN prediction ON id = prediction_id
-      WHERE owner = $1 AND live.revision = 0 AND run <= $2
-      ORDER BY prediction_id FOR UPDATE OF live SKIP LOCKED)
+      FROM live JOIN prediction ON id = ANY (ARRAY[prediction_id])
+      WHERE owner = ANY (ARRAY[$1]) AND live.revision = 0 AND run <= $2
+      ORDER BY owner, prediction_id FOR UPDATE OF live SKIP LOCKED)
     UPDATE live SET owner = NULL, lease_no = lease_no + 1, deadline = silent.deadline,
       deadline_kind = CASE WHEN is_callers THEN 'cancel_after' ELSE 'queue' END
-    FROM silent WHERE live.prediction_id = silent.prediction_id";
+    FROM silent WHERE live.prediction_id = ANY (ARRAY[silent.prediction_id])";
 
 /// Claims the others for another node, so that only it ends them.
-const SEIZE_LOST: &str = "
+pub(super) const SEIZE_LOST: &str = "
     WITH lost AS (
-      SELECT prediction_id FROM live WHERE owner = $1 AND (revision > 0 OR run > $4)
-      ORDER BY prediction_id LIMIT $3 FOR UPDATE SKIP LOCKED)
+      SELECT prediction_id FROM live WHERE owner = ANY (ARRAY[$1]) AND (revision > 0 OR run > $4)
+      ORDER BY owner, prediction_id LIMIT $3 FOR UPDATE SKIP LOCKED)
     UPDATE live SET owner = $2, lease_no = lease_no + 1
-    FROM lost WHERE live.prediction_id = lost.prediction_id
+    FROM lost WHERE live.prediction_id = ANY (ARRAY[lost.prediction_id])
     RETURNING live.prediction_id, run, revision";
 
 /// Lanes are due again as they were. A message that was under way when its sender went is not sent again, unless it is
 /// final.
-const FREE_LANES: &str = "
+pub(super) const FREE_LANES: &str = "
     WITH held AS (
       SELECT prediction_id, in_flight_seq, due_at IS NULL AND NOT open AS is_over FROM lane
-      WHERE owner = $1 ORDER BY prediction_id FOR UPDATE SKIP LOCKED),
+      WHERE owner = ANY (ARRAY[$1]) ORDER BY owner, prediction_id FOR UPDATE SKIP LOCKED),
     forgotten AS (
-      DELETE FROM lane USING held WHERE lane.prediction_id = held.prediction_id AND is_over),
+      DELETE FROM lane USING held WHERE lane.prediction_id = ANY (ARRAY[held.prediction_id]) AND is_over),
     freed AS (
       UPDATE lane SET owner = NULL, lease_no = lease_no + 1, in_flight_seq = NULL
-      FROM held WHERE lane.prediction_id = held.prediction_id AND NOT is_over
+      FROM held WHERE lane.prediction_id = ANY (ARRAY[held.prediction_id]) AND NOT is_over
       RETURNING 1),
     interrupted AS (
       UPDATE delivery SET state = 'interrupted'
-      FROM held WHERE delivery.prediction_id = held.prediction_id AND seq = held.in_flight_seq AND state = 'sending')
+      FROM held WHERE delivery.prediction_id = ANY (ARRAY[held.prediction_id]) AND seq = held.in_flight_seq
+        AND state = 'sending')
     SELECT count(*) AS lanes FROM freed";
 
 #[async_trait]

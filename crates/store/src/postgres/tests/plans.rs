@@ -12,6 +12,7 @@ use crate::postgres::delivery::{
     BODIES, CLAIM_LANES, INTERRUPT, LOCK_LANES, LOCK_MESSAGES, RECORDED, SETTLE, SWEEP, UPDATE_LANES,
     UPDATE_MESSAGES,
 };
+use crate::postgres::node::{FREE_LANES, REQUEUE, SEIZE_LOST};
 use crate::postgres::prediction::{
     ADD_FILE, CLAIM, CREATE, END, EXPIRED, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE, OVERDUE,
     PAGE, STEP,
@@ -42,6 +43,9 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("look for recorded attempts", &RECORDED),
         ("interrupt messages", INTERRUPT),
         ("forget messages", SWEEP),
+        ("let runs wait again", REQUEUE),
+        ("seize lost runs", SEIZE_LOST),
+        ("free lanes", FREE_LANES),
     ]
 }
 
