@@ -49,19 +49,20 @@ pub async fn copy(
     to: &Storage,
     progress: impl Fn(CopyProgress) + Send + Sync,
 ) -> Result<CopyProgress, Error> {
-    if let Storage::Folder(path) = from {
-        // Opening would make it.
-        look_into(path).await?;
-    }
-    let copy = Copy {
-        from: Arc::new(Opened::open(from)?),
-        to: Opened::open(to)?,
-        progress: Mutex::default(),
-        tell: progress,
-    };
-    copy.from.answers().await?;
-    copy.to.answers().await?;
-    copy.run().await
+    Copy::begin(from, to, progress).await?.run().await
+}
+
+/// Copies the files that are there when it begins, and looks after each whether it has arrived in its size. Those that a
+/// server adds meanwhile may come along or not: who needs them has to copy again.
+///
+/// # Errors
+/// When one of the storages cannot be used, and at the first file that cannot be copied.
+pub async fn copy_present(
+    from: &Storage,
+    to: &Storage,
+    progress: impl Fn(CopyProgress) + Send + Sync,
+) -> Result<CopyProgress, Error> {
+    Copy::begin(from, to, progress).await?.run_present().await
 }
 
 struct Copy<T> {
@@ -72,11 +73,40 @@ struct Copy<T> {
 }
 
 impl<T: Fn(CopyProgress) + Send + Sync> Copy<T> {
+    async fn begin(from: &Storage, to: &Storage, tell: T) -> Result<Self, Error> {
+        if let Storage::Folder(path) = from {
+            // Opening would make it.
+            look_into(path).await?;
+        }
+        let (from, to) = (Arc::new(Opened::open(from)?), Opened::open(to)?);
+        let copy = Self { from, to, progress: Mutex::default(), tell };
+        copy.from.answers().await?;
+        copy.to.answers().await?;
+        Ok(copy)
+    }
+
     async fn run(&self) -> Result<CopyProgress, Error> {
-        self.files().try_for_each(|meta| ready(self.count(&meta))).await?;
+        self.count_all().await?;
         self.files().try_for_each_concurrent(FILES_AT_ONCE, |meta| self.copy_file(meta)).await?;
         self.verify().await?;
-        Ok(*self.progress.lock().expect(NO_PANIC))
+        Ok(self.now())
+    }
+
+    async fn run_present(&self) -> Result<CopyProgress, Error> {
+        self.count_all().await?;
+        let copy = async |meta: ObjectMeta| {
+            self.copy_file(meta.clone()).await?;
+            if self.is_there(&meta).await? || self.is_gone(&meta).await {
+                return Ok(());
+            }
+            Err(self.incomplete(1, meta.location))
+        };
+        self.files().try_for_each_concurrent(FILES_AT_ONCE, copy).await?;
+        Ok(self.now())
+    }
+
+    async fn count_all(&self) -> Result<(), Error> {
+        self.files().try_for_each(|meta| ready(self.count(&meta))).await
     }
 
     /// What there is to copy. A console of a bucket makes empty objects that stand for folders; they are none of ours, and
@@ -163,6 +193,14 @@ impl<T: Fn(CopyProgress) + Send + Sync> Copy<T> {
     fn failed(&self, meta: &ObjectMeta, source: Cause) -> Error {
         let (from, to) = (self.from.storage.to_string(), self.to.storage.to_string());
         Error::Copy { file: meta.location.to_string(), from, to, source }
+    }
+
+    fn incomplete(&self, files: u64, one: Path) -> Error {
+        Error::Incomplete { files, one: one.into(), to: self.to.storage.to_string() }
+    }
+
+    fn now(&self) -> CopyProgress {
+        *self.progress.lock().expect(NO_PANIC)
     }
 
     fn advance(&self, step: impl FnOnce(&mut CopyProgress)) {

@@ -48,7 +48,7 @@ mod unusable;
 mod upload;
 
 pub use content::Content;
-pub use copy::{CopyProgress, copy};
+pub use copy::{CopyProgress, copy, copy_present};
 pub use download::{Download, Pieces};
 pub use error::{Cause, Error};
 pub use files::Files;

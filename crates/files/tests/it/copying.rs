@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use cogwire_files::{Content, CopyProgress, Error, Storage, copy};
+use cogwire_files::{Content, CopyProgress, Error, Storage, copy, copy_present};
 
 use crate::home::Home;
 use crate::support::fake::{Fake, refuse};
@@ -110,6 +110,37 @@ async fn what_did_not_arrive_is_found_in_the_end() {
     let error = copy(&disk.storage, &forgetful, quietly).await.expect_err("nothing is there");
     assert!(matches!(error, Error::Incomplete { files: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("s3://pics"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_added_meanwhile_is_missed_or_left_to_the_next_copy() {
+    let (disk, one, other) = (Home::on_disk().await, Home::on_disk().await, Home::on_disk().await);
+    fill(&disk).await;
+    let late = disk.folder.path().join("files/late");
+    let add_at_the_end = |now: CopyProgress| {
+        if now.files == 3 {
+            std::fs::create_dir_all(&late)
+                .and_then(|()| std::fs::write(late.join("a"), "late"))
+                .expect("written");
+        }
+    };
+    let copied = copy_present(&disk.storage, &one.storage, add_at_the_end).await.expect("copied");
+    assert_eq!(copied.files, 3);
+    check(&one).await;
+    std::fs::remove_dir_all(&late).expect("it was made");
+    let error = copy(&disk.storage, &other.storage, add_at_the_end).await.expect_err("one is missing");
+    assert!(matches!(error, Error::Incomplete { files: 1, .. }), "{error:?}");
+    assert_eq!(copy(&disk.storage, &other.storage, quietly).await.expect("copied").files, 4);
+}
+
+#[tokio::test]
+async fn what_did_not_arrive_is_found_at_once_beside_a_server() {
+    let disk = Home::on_disk().await;
+    fill(&disk).await;
+    let fake = Fake::start(|asked| (asked.is("HEAD", "")).then(|| refuse(404, "NoSuchKey", ""))).await;
+    let forgetful = Storage::parse("s3://pics", moto::variables_for(&fake.url)).expect("a storage");
+    let error = copy_present(&disk.storage, &forgetful, quietly).await.expect_err("nothing is there");
+    assert!(matches!(error, Error::Incomplete { files: 1, .. }), "{error:?}");
 }
 
 #[tokio::test]
