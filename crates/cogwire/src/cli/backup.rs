@@ -32,8 +32,9 @@ Examples:
   cogwire backup /backups/cogwire-2026-11-21
   cogwire backup --data-dir /var/lib/cogwire /backups/cogwire-2026-11-21
 
-The folder appears when it is complete; until then it is called DIR.partial. It holds signing secrets.
-`cogwire restore` puts it back. PostgreSQL and S3 have better means of their own: pg_dump, versioning.")]
+The folder appears when it is complete; until then it is called DIR.partial. It holds signing
+secrets. `cogwire restore` makes a data directory of it. An installation on PostgreSQL and S3 is
+kept by their own means, pg_dump and versioning.")]
 pub(super) struct BackupArgs {
     /// A folder that is not there yet.
     dir: PathBuf,
@@ -115,7 +116,7 @@ async fn copy(data_dir: &Path, files: &Storage, target: &Path) -> Outcome<Manife
     if let Storage::Folder(folder) = files
         && folder.exists()
     {
-        moving::copy_files(files, &Storage::Folder(target.join(FILES))).await?;
+        moving::copy_present_files(files, &Storage::Folder(target.join(FILES))).await?;
     }
     let schema = SqliteStore::schema_version(data_dir)?.found;
     Manifest::make(target, now, schema, files).map_err(|error| Failure::of(target.display(), &error))

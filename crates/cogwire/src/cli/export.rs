@@ -23,10 +23,10 @@ use crate::server::private_file;
 Examples:
   cogwire export cogwire.jsonl
   cogwire export --resume cogwire.jsonl
-  cogwire export - | ssh new-host cogwire import --database-url postgres:///cogwire?host=/run/postgresql -
+  cogwire export - | ssh new-host cogwire import --data-dir /var/lib/cogwire -
 
-No server may use the installation meanwhile. An export holds signing secrets: keep it as you keep the
-database. The files of predictions are not in it: `cogwire storage copy` takes them along.")]
+No server may use the installation meanwhile. An export holds signing secrets: keep it as you keep
+the database. The files of predictions are not in it: `cogwire storage copy` takes them along.")]
 pub(super) struct ExportArgs {
     /// A new file, or - for stdout.
     #[arg(default_value = "-")]
@@ -107,7 +107,7 @@ async fn write_file(store: &dyn Store, exporter: Exporter<'_>, path: &Path, file
     let mut file = BufWriter::new(file);
     let rows = write(store, exporter, &mut file).await?;
     file.get_ref().sync_all()?;
-    output::say(format_args!("Exported {rows} rows to {}.", path.display()));
+    output::say(format_args!("Exported {rows} rows to {}. It holds signing secrets.", path.display()));
     Ok(())
 }
 

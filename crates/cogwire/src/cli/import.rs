@@ -24,8 +24,8 @@ Examples:
   cogwire import --database-url postgres://cogwire@db.example.com/cogwire cogwire.jsonl
   cogwire import --data-dir /var/lib/cogwire cogwire.jsonl
 
-The target must be empty, or hold the beginning of the same export: an import that was cut off is run
-again and goes on. No server may use it meanwhile. In the end everything is read back and compared.")]
+The target must be empty, or hold the beginning of the same export: an import that was cut off is
+run again and goes on. No server may use it meanwhile. In the end all is read back and compared.")]
 pub(super) struct ImportArgs {
     /// What `cogwire export` wrote, or - for stdin.
     file: PathBuf,

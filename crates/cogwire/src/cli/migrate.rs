@@ -18,8 +18,9 @@ Examples:
   cogwire migrate --check
   cogwire migrate --database-url postgres://cogwire@db.example.com/cogwire
 
-A server does the same when it starts. On PostgreSQL the servers of the version before go on meanwhile; a data
-directory is migrated while no server uses it, and a copy of its database is put into backups/ first.")]
+A server does the same when it starts. On PostgreSQL the servers of the version before go on
+meanwhile. A data directory is migrated while no server uses it, and a copy of its database is put
+into backups/ first.")]
 pub(super) struct MigrateArgs {
     /// Change nothing: exit with 0 when the schema is up to date, and else with 1.
     #[arg(long)]

@@ -18,11 +18,11 @@ pub(super) fn bar_of_rows(what: &'static str, length: Option<u64>) -> ProgressBa
     bar(what, length, template)
 }
 
-/// A bar that counts bytes.
-pub(super) fn bar_of_bytes(what: &'static str, length: u64) -> ProgressBar {
+/// A bar that counts bytes, whose length is told with them.
+fn bar_of_bytes(what: &'static str) -> ProgressBar {
     let template =
         "{msg:<10} {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec:>12}  {eta:>4}";
-    bar(what, Some(length), template)
+    bar(what, Some(0), template)
 }
 
 fn bar(what: &'static str, length: Option<u64>, template: &'static str) -> ProgressBar {
@@ -49,14 +49,23 @@ pub(super) async fn count_files(store: &dyn Store) -> Outcome<u64> {
     Ok(store.count_rows(&TABLES[position]).await?)
 }
 
-/// Copies all files from one place to another.
+/// Copies all files from one place to another, and looks in the end whether any was added meanwhile.
 pub(super) async fn copy_files(from: &Storage, to: &Storage) -> Outcome<CopyProgress> {
-    let bar = bar_of_bytes("Copying", 0);
-    let copied = cogwire_files::copy(from, to, |progress| {
-        bar.set_length(progress.total_bytes);
-        bar.set_position(progress.bytes);
-    });
-    let copied = copied.await.map_err(|error| Failure::from_error(&error))?;
+    let bar = bar_of_bytes("Copying");
+    let copied = cogwire_files::copy(from, to, |progress| show(&bar, progress)).await;
     bar.finish_and_clear();
-    Ok(copied)
+    copied.map_err(|error| Failure::from_error(&error))
+}
+
+/// Copies the files that are there now.
+pub(super) async fn copy_present_files(from: &Storage, to: &Storage) -> Outcome<CopyProgress> {
+    let bar = bar_of_bytes("Copying");
+    let copied = cogwire_files::copy_present(from, to, |progress| show(&bar, progress)).await;
+    bar.finish_and_clear();
+    copied.map_err(|error| Failure::from_error(&error))
+}
+
+fn show(bar: &ProgressBar, progress: CopyProgress) {
+    bar.set_length(progress.total_bytes);
+    bar.set_position(progress.bytes);
 }

@@ -17,8 +17,9 @@ use crate::config::{DataDirArgs, Environment, files_folder};
 Example:
   cogwire restore /backups/cogwire-2026-11-21 --data-dir /var/lib/cogwire
 
-The data directory must not hold a database. The backup is checked from beginning to end before anything is
-written. Webhooks that waited when it was made are sent by the next server, so receivers may see some again.")]
+The data directory must not hold a database. The backup is checked from beginning to end before
+anything is written. Webhooks that waited when it was made are sent by the next server, so receivers
+may see some again.")]
 pub(super) struct RestoreArgs {
     /// The folder that `cogwire backup` made.
     dir: PathBuf,

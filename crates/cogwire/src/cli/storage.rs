@@ -24,8 +24,9 @@ Examples:
   cogwire storage copy --from /var/lib/cogwire/files --to s3://bucket/prefix
   cogwire storage copy --from s3://bucket/prefix --to /srv/cogwire/files
 
-A place is written as for --storage-url, and the AWS_* variables count for both. What is there already is
-passed over: a copy that was cut off is run again and goes on, and it may be begun beside a server.")]
+A place is written as for --storage-url, and the AWS_* variables count for both. What is there
+already is passed over: a copy that was cut off is run again and goes on. It may be begun beside a
+server, and is run once more when that has stopped.")]
     Copy {
         /// A folder, or s3://bucket/prefix.
         #[arg(long, value_name = "PLACE")]

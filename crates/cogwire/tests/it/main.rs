@@ -19,5 +19,6 @@ mod retention;
 mod roles;
 mod stream;
 mod surface;
+mod transfer;
 mod wait;
 mod webhooks;

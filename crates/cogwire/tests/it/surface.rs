@@ -27,7 +27,24 @@ async fn the_page_of_a_prediction_opens_with_its_key_only() {
 
 #[test]
 fn help_of_every_command() {
-    for command in ["", "serve", "demo", "run", "predictions", "webhooks", "token", "verify", "completion"] {
+    let commands = [
+        "",
+        "serve",
+        "demo",
+        "run",
+        "predictions",
+        "webhooks",
+        "token",
+        "backup",
+        "restore",
+        "export",
+        "import",
+        "storage",
+        "migrate",
+        "verify",
+        "completion",
+    ];
+    for command in commands {
         let mut help = cogwire();
         if !command.is_empty() {
             help.arg(command);
