@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::harness::pause;
+
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
 
 /// A server with one empty database. It ends with the test, however that ends.
@@ -43,6 +45,19 @@ impl Database {
     pub(super) async fn rows(&self, table: &str) -> Vec<String> {
         let output = run(self.psql(&format!("TABLE {table}"))).await;
         output.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until so many rows of a table are as they should be; panics with all rows after 20 s.
+    pub(super) async fn wait_rows(&self, table: &str, right: impl Fn(&str) -> bool, count: usize) {
+        let mut rows = Vec::new();
+        for _ in 0..400 {
+            rows = self.rows(table).await;
+            if rows.iter().filter(|row| right(row)).count() == count {
+                return;
+            }
+            pause().await;
+        }
+        panic!("waited for {count} rows of {table}: {rows:#?}");
     }
 
     /// Keeps everybody else out of a table for this long.

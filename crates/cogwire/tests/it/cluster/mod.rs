@@ -42,8 +42,8 @@ const LEASE: Duration = Duration::from_secs(3);
 /// which there are three in a lease, has seen it.
 const GIVEN_UP: Duration = Duration::from_millis(4500);
 
-/// Streams pieces of text with a log beside each, and then hangs when it is told to. Whoever ran it twice would say some piece
-/// twice.
+/// `acme/talk` streams pieces of text with a log beside each, and then hangs when it is told to: whoever ran it twice would say
+/// some piece twice. `acme/late` gives no sign of life for longer than it takes until a node is given up.
 const SCRIPT: &str = r#"
 [[model]]
 owner = "acme"
@@ -62,9 +62,17 @@ output = "{{ index }} "
 [[model.step]]
 when = "{{ input.hang }}"
 hang = true
+
+[[model]]
+owner = "acme"
+name = "late"
+boot_ms = 5000
+
+[[model.step]]
+output = "at last"
 "#;
 
-/// The name of the model in [`SCRIPT`].
+/// The first model in [`SCRIPT`].
 const TALK: &str = "acme/talk";
 
 /// Six processes, their database, and a receiver of webhooks. Dropping it ends them all; the logs of a test that fails are

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cogwire::lifecycle::SystemClock;
 use cogwire_core::time::Clock;
+use serde_json::json;
 
 use super::load::Load;
 use super::order::LATE;
@@ -40,6 +41,32 @@ async fn a_paused_runner_ends_nothing_that_was_taken_from_it_and_works_again() {
     cluster.run[1].stop().await;
     let after = cluster.create(0, hello("again")).await;
     assert_eq!(cluster.api[0].wait_end(id(&after)).await["output"], "hello again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_paused_runner_has_to_say_is_not_heard_when_somebody_else_runs_it() {
+    let mut cluster = Cluster::start().await;
+    cluster.run[1].stop().await;
+    let mut late = Vec::new();
+    for number in 0..10 {
+        late.push(cluster.create(number % 2, json!({"version": "acme/late", "input": {}})).await);
+    }
+    cluster.database.wait_rows("live", |row| row.contains("setup"), late.len()).await;
+    cluster.run[0].pause();
+    cluster.run[1].start().await;
+    // By now the model of the one has been ready for a while, and that of the other is not yet.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    cluster.run[0].resume();
+    cluster.run[0].wait_metric(GIVEN_UP_TOTAL, 1.0).await;
+    cluster.run[0].http.wait_ready().await;
+    for prediction in &late {
+        let now = cluster.api[0].prediction(id(prediction)).await;
+        assert_eq!(now["status"], "starting", "it is heard all the same: {now}");
+    }
+    for prediction in &late {
+        assert_eq!(cluster.api[0].wait_end(id(prediction)).await["output"], "at last");
+    }
+    cluster.assert_nothing_lost(&[], Losses::None, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,26 @@ enum Way {
     /// Nothing passes and nothing is said about it, as in a network that has come apart. What was on its way arrives when the
     /// way is open again.
     Silent,
+    /// The same in one direction: what the node asks is done, and no answer comes back.
+    Deaf,
+}
+
+/// Which way something goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    There,
+    Back,
+}
+
+impl Way {
+    /// Whether what goes in this direction has to wait.
+    fn holds(self, direction: Direction) -> bool {
+        match self {
+            Self::Open | Self::Cut => false,
+            Self::Silent => true,
+            Self::Deaf => direction == Direction::Back,
+        }
+    }
 }
 
 /// Carries connections until it is dropped.
@@ -50,6 +70,11 @@ impl Proxy {
         self.way.send_replace(Way::Silent);
     }
 
+    /// Lets no answers through, and tells nobody.
+    pub(super) fn deafen(&self) {
+        self.way.send_replace(Way::Deaf);
+    }
+
     pub(super) fn heal(&self) {
         self.way.send_replace(Way::Open);
     }
@@ -60,7 +85,7 @@ async fn carry_all(listener: TcpListener, to: Arc<Path>, mut way: watch::Receive
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
         // The system completes connections on its own: one that is tried in silence just hears nothing.
-        if passable(&mut way).await {
+        if passable(&mut way, Direction::There).await {
             connections.spawn(carry(client, Arc::clone(&to), way.clone()));
         } else {
             reset(&client);
@@ -76,8 +101,8 @@ async fn carry(mut client: TcpStream, to: Arc<Path>, way: watch::Receiver<Way>) 
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
         tokio::select! {
             _ = cut.wait_for(|way| *way == Way::Cut) => true,
-            _ = pump(from_client, to_server, way.clone()) => false,
-            _ = pump(from_server, to_client, way) => false,
+            _ = pump(Direction::There, from_client, to_server, way.clone()) => false,
+            _ = pump(Direction::Back, from_server, to_client, way) => false,
         }
     };
     if was_cut {
@@ -87,6 +112,7 @@ async fn carry(mut client: TcpStream, to: Arc<Path>, way: watch::Receiver<Way>) 
 
 /// Until either side ends: PostgreSQL and its clients do not close one direction only.
 async fn pump(
+    direction: Direction,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut way: watch::Receiver<Way>,
@@ -94,16 +120,16 @@ async fn pump(
     let mut buffer = vec![0; 1 << 16];
     loop {
         let length = from.read(&mut buffer).await?;
-        if !passable(&mut way).await || length == 0 {
+        if !passable(&mut way, direction).await || length == 0 {
             return Ok(());
         }
         to.write_all(&buffer[..length]).await?;
     }
 }
 
-/// Waits for the end of silence; whether the way is open then.
-async fn passable(way: &mut watch::Receiver<Way>) -> bool {
-    way.wait_for(|way| *way != Way::Silent).await.is_ok_and(|way| *way == Way::Open)
+/// Waits until something may pass; whether it may, instead of being cut off.
+async fn passable(way: &mut watch::Receiver<Way>, direction: Direction) -> bool {
+    way.wait_for(|way| !way.holds(direction)).await.is_ok_and(|way| *way != Way::Cut)
 }
 
 /// Closes with a reset.
