@@ -1,19 +1,20 @@
 //! What the commands share that move or copy an installation: how far they are, shown on a terminal only, and the files.
 
+use std::fmt;
 use std::io::IsTerminal;
 
 use cogwire_files::{CopyProgress, Storage};
 use cogwire_store::Store;
 use cogwire_store::transfer::{TABLES, Table};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::failure::{Failure, Outcome};
 
 /// A bar that counts rows. Without a length it only counts.
 pub(super) fn bar_of_rows(what: &'static str, length: Option<u64>) -> ProgressBar {
     let template = match length {
-        Some(_) => "{msg:<10} {wide_bar} {human_pos}/{human_len} rows  {per_sec:>12}  {eta:>4}",
-        None => "{msg:<10} {human_pos} rows  {per_sec:>12}",
+        Some(_) => "{msg:<10} {wide_bar} {human_pos}/{human_len} rows  {rate:>12}  {eta:>4}",
+        None => "{msg:<10} {human_pos} rows  {rate:>12}",
     };
     bar(what, length, template)
 }
@@ -27,8 +28,15 @@ fn bar_of_bytes(what: &'static str) -> ProgressBar {
 
 fn bar(what: &'static str, length: Option<u64>, template: &'static str) -> ProgressBar {
     let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is a constant"));
+    let style = ProgressStyle::with_template(template).expect("the template is a constant");
+    bar.set_style(style.with_key("rate", rate));
     bar.with_message(what)
+}
+
+/// The library's own rate has a dozen digits after the point.
+fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
+    // There is nobody to tell when that fails.
+    let _ = write!(text, "{:.0}/s", state.per_sec());
 }
 
 /// How many rows there are, when a bar would show it: counting reads every table.

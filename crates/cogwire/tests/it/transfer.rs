@@ -63,7 +63,7 @@ impl Site {
     }
 
     /// Runs a command that succeeds, and gives what it says to people.
-    async fn do_(&self, arguments: &[&str]) -> String {
+    async fn does(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
         stderr(&output)
@@ -143,8 +143,8 @@ async fn an_installation_moves_to_postgres_with_what_it_owes_and_back() {
     server.kill();
 
     let file = old.path("moved.jsonl");
-    old.do_(&["export", text(&file)]).await;
-    let said = new.do_(&["import", text(&file)]).await;
+    old.does(&["export", text(&file)]).await;
+    let said = new.does(&["import", text(&file)]).await;
     assert!(said.contains("All of them were read back and compared"), "{said}");
     let owed = receiver.webhooks().len();
     receiver.always(Behaviour::Answer(200));
@@ -162,10 +162,10 @@ async fn an_installation_moves_to_postgres_with_what_it_owes_and_back() {
     assert!(server.ended().await.success());
 
     let again = new.path("again.jsonl");
-    new.do_(&["export", text(&again)]).await;
-    back.do_(&["import", text(&again)]).await;
+    new.does(&["export", text(&again)]).await;
+    back.does(&["import", text(&again)]).await;
     let last = back.path("last.jsonl");
-    back.do_(&["export", text(&last)]).await;
+    back.does(&["export", text(&last)]).await;
     assert!(rows(&again) == rows(&last), "both hold the same");
     let server = back.serve().await;
     for (id, shown_before) in &before {
@@ -207,7 +207,7 @@ async fn what_was_cut_off_goes_on() {
     server.terminate();
     assert!(server.ended().await.success());
     let (whole, cut) = (old.path("whole.jsonl"), old.path("cut.jsonl"));
-    old.do_(&["export", text(&whole)]).await;
+    old.does(&["export", text(&whole)]).await;
     let bytes = std::fs::read(&whole).expect("the export is there");
     // In the middle of a line.
     let half = &bytes[..bytes.len() / 2];
@@ -215,27 +215,27 @@ async fn what_was_cut_off_goes_on() {
     let said = new.refuses(&["import", text(&cut)]).await;
     assert!(said.contains("it was cut off"), "{said}");
     assert!(!new.path("cogwire.db").exists(), "nothing was written");
-    new.do_(&["import", "--resume", text(&cut)]).await;
+    new.does(&["import", "--resume", text(&cut)]).await;
     let said = new.refuses(&["export", text(&cut)]).await;
     assert!(said.contains("is there already"), "{said}");
-    old.do_(&["export", "--resume", text(&cut)]).await;
+    old.does(&["export", "--resume", text(&cut)]).await;
     assert_eq!(rows(&cut), rows(&whole));
-    let said = old.do_(&["export", "--resume", text(&cut)]).await;
+    let said = old.does(&["export", "--resume", text(&cut)]).await;
     assert!(said.contains("is complete already"), "{said}");
     let output = new.run(&["import", "--json", text(&cut)]).await;
     let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(summary["present"].as_u64() > Some(0) && summary["added"].as_u64() > Some(0), "{summary}");
     assert_eq!((&summary["verified"], &summary["tables"]["prediction"]), (&json!(true), &json!(5)));
-    let said = new.do_(&["import", text(&cut)]).await;
+    let said = new.does(&["import", text(&cut)]).await;
     assert!(said.contains("Imported 0 rows"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_or_foreign_export_is_refused_with_its_line() {
     let (old, new) = (Site::sqlite(), Site::sqlite());
-    old.do_(&["migrate"]).await;
+    old.does(&["migrate"]).await;
     let file = old.path("moved.jsonl");
-    old.do_(&["export", text(&file)]).await;
+    old.does(&["export", text(&file)]).await;
     let good = std::fs::read_to_string(&file).expect("the export is there");
     for (damaged, sign) in [
         (
@@ -265,7 +265,7 @@ async fn an_installation_that_is_in_use_is_not_imported_over() {
     }
     let [one, other] = &sites;
     let file = one.path("moved.jsonl");
-    one.do_(&["export", text(&file)]).await;
+    one.does(&["export", text(&file)]).await;
     let said = other.refuses(&["import", text(&file)]).await;
     assert!(said.contains("the target is not empty"), "{said}");
 }
@@ -286,7 +286,7 @@ async fn a_backup_of_a_busy_server_has_all_that_was_answered_before() {
             pause().await;
         }
         let before = answered.lock().expect("not poisoned").clone();
-        let said = site.do_(&["backup", "copy"]).await;
+        let said = site.does(&["backup", "copy"]).await;
         stop.store(true, Ordering::Relaxed);
         (before, said)
     };
@@ -296,7 +296,7 @@ async fn a_backup_of_a_busy_server_has_all_that_was_answered_before() {
     assert!(answered.lock().expect("not poisoned").len() > before.len(), "there was load meanwhile");
 
     let copy = site.path("copy");
-    let said = restored.do_(&["restore", text(&copy)]).await;
+    let said = restored.does(&["restore", text(&copy)]).await;
     assert!(said.contains("is as the installation was at"), "{said}");
     let again = restored.refuses(&["restore", text(&copy)]).await;
     assert!(again.contains("there is a database in"), "{again}");
@@ -321,7 +321,7 @@ async fn a_backup_of_a_busy_server_has_all_that_was_answered_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_complete_or_clearly_not() {
     let site = Site::sqlite();
-    site.do_(&["migrate"]).await;
+    site.does(&["migrate"]).await;
     std::fs::create_dir_all(site.path("copy.partial/files/old")).expect("a folder");
     std::fs::write(site.path("copy.partial/cogwire.db"), "half").expect("written");
     let restore = async |from: &str| {
@@ -334,7 +334,7 @@ async fn a_backup_is_complete_or_clearly_not() {
     };
     let refused = restore("copy.partial").await;
     assert!(refused.contains("it has no manifest.json"), "{refused}");
-    site.do_(&["backup", "copy"]).await;
+    site.does(&["backup", "copy"]).await;
     assert!(!site.path("copy/files/old").exists() && !site.path("copy/lock").exists());
     let taken = site.refuses(&["backup", "copy"]).await;
     assert!(taken.contains("is there already"), "{taken}");
@@ -375,14 +375,14 @@ async fn the_schema_is_migrated_once_and_checked_at_any_time() {
             refused.contains("there is no database") || refused.contains("run `cogwire migrate`"),
             "{refused}"
         );
-        let said = site.do_(&["migrate"]).await;
+        let said = site.does(&["migrate"]).await;
         assert!(said.starts_with("Made the schema: version "), "{said}");
         for arguments in [&["migrate", "--check"][..], &["migrate"]] {
-            let said = site.do_(arguments).await;
+            let said = site.does(arguments).await;
             assert!(said.starts_with("The schema is up to date: version "), "{said}");
         }
         let _server = site.serve().await;
-        site.do_(&["migrate", "--check"]).await;
+        site.does(&["migrate", "--check"]).await;
     }
 }
 
