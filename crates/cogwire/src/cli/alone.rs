@@ -25,13 +25,13 @@ impl Alone {
     /// Opens an installation that is there and up to date.
     pub(super) async fn open(place: StorePlace) -> Outcome<Self> {
         let opened = OpenedStore::open_alone(&place, SystemClock.now()).await;
-        Self::keep_servers_out(opened.map_err(|error| refusal(&place, &error))?, place).await
+        Self::keep_servers_out(opened.map_err(|error| unusable(&place, &error))?, place).await
     }
 
     /// Opens a store, and makes what is missing.
     pub(super) async fn open_new(place: StorePlace) -> Outcome<Self> {
         let opened = OpenedStore::open_new(&place, SystemClock.now()).await;
-        Self::keep_servers_out(opened.map_err(|error| refusal(&place, &error))?, place).await
+        Self::keep_servers_out(opened.map_err(|error| unusable(&place, &error))?, place).await
     }
 
     async fn keep_servers_out(opened: OpenedStore, place: StorePlace) -> Outcome<Self> {
@@ -98,13 +98,4 @@ fn in_use(nodes: &[Node]) -> String {
          counts until its --node-lease is over",
         names.join(", ")
     )
-}
-
-fn refusal(place: &StorePlace, error: &cogwire_store::Error) -> Failure {
-    match error {
-        cogwire_store::Error::InUse(dir) => Failure::Failed(format!(
-            "a cogwire server uses {dir}: stop it first, because what it does meanwhile would be lost"
-        )),
-        error => unusable(place, error),
-    }
 }

@@ -78,7 +78,8 @@ async fn export(alone: &Alone, target: Target<'_>, files: &Storage) -> Outcome {
     let header = Header { schema, created_at: SystemClock.now(), store: kind };
     match target {
         Target::Stdout => {
-            let rows = write(&*store, Exporter::new(&*store, header), io::stdout().lock()).await?;
+            let written = write(&*store, Exporter::new(&*store, header), io::stdout().lock()).await;
+            let rows = written.map_err(nobody_reads)?;
             output::say(format_args!("Exported {rows} rows."));
         }
         Target::New(path) => {
@@ -121,6 +122,16 @@ async fn write(store: &dyn Store, mut exporter: Exporter<'_>, mut to: impl Write
     to.flush()?;
     bar.finish_and_clear();
     Ok(exporter.rows())
+}
+
+/// Half an export is none, even when whoever read it has had enough.
+fn nobody_reads(failure: Failure) -> Failure {
+    match failure {
+        Failure::OutputClosed => {
+            Failure::Failed("the export was cut off: the program that read it has ended".to_owned())
+        }
+        other => other,
+    }
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Failure {

@@ -33,11 +33,14 @@ async fn open_place(place: &StorePlace, layers: &Layers) -> Outcome<(OpenedStore
 
 /// Why the store cannot be opened, with the setting that names it.
 pub(super) fn unusable(place: &StorePlace, error: &cogwire_store::Error) -> Failure {
-    match place {
-        StorePlace::DataDir(path) => Failure::of(
+    match (place, error) {
+        (_, cogwire_store::Error::InUse(dir)) => {
+            Failure::Failed(format!("a cogwire server uses {dir}: stop it first"))
+        }
+        (StorePlace::DataDir(path), error) => Failure::of(
             format_args!("cannot open the database in {} (is it the right --data-dir?)", path.display()),
             error,
         ),
-        StorePlace::Database(_) => Failure::from_error(error),
+        (StorePlace::Database(_), error) => Failure::from_error(error),
     }
 }

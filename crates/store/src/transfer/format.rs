@@ -11,7 +11,7 @@ use super::digest::{Digests, TableDigest};
 use super::row::Row;
 
 /// The version of the format. It grows with every change of the tables or columns that are moved.
-pub const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 1;
 
 /// What the first line calls itself.
 const FORMAT: &str = "cogwire-export";
@@ -28,7 +28,7 @@ pub struct Header {
 }
 
 /// What the last line says about each table, by name.
-pub type End = BTreeMap<String, TableDigest>;
+pub(super) type End = BTreeMap<String, TableDigest>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ pub const LONGEST_LINE: usize = 1 << 30;
 
 /// What comes next in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line {
+pub(super) enum Line {
     /// A line, without its end.
     Whole,
     /// The beginning of a line that the text ends in.
@@ -38,7 +38,7 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn next_line(&mut self) -> io::Result<Line> {
+    pub(super) fn next_line(&mut self) -> io::Result<Line> {
         self.line.clear();
         let limit = self.longest as u64 + 1;
         (&mut self.source).take(limit).read_until(b'\n', &mut self.line)?;
@@ -55,7 +55,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The bytes of the line that was read last.
-    pub fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.line
     }
 
