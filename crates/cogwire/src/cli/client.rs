@@ -126,11 +126,26 @@ impl Client {
                 ));
             }
             if error.is_connect() {
-                let advice = "start one with `cogwire serve`, or say where it is with --url";
-                return Failure::Failed(format!("no server answers at {}: {advice}", self.base()));
+                return Failure::Failed(self.unreachable(error.url()));
             }
             Failure::of(format_args!("the request to {} failed", self.base()), &error.without_url())
         })
+    }
+
+    /// The server itself is not there, or nothing is where it says that a file or stream is.
+    fn unreachable(&self, url: Option<&Url>) -> String {
+        match url.map(Url::origin).filter(|origin| *origin != self.base.origin()) {
+            None => format!(
+                "no server answers at {}: start one with `cogwire serve`, or say where it is with --url",
+                self.base()
+            ),
+            Some(elsewhere) => format!(
+                "nothing answers at {}, where the server at {} says to look: if that should be the server itself, correct its \
+                 --public-url",
+                elsewhere.ascii_serialization(),
+                self.base()
+            ),
+        }
     }
 
     fn unauthorised(&self) -> String {
@@ -186,4 +201,20 @@ async fn checked(response: Response) -> Outcome<Response> {
 fn mentions_certificate(error: &reqwest::Error) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.into_iter().any(|cause| cause.to_string().contains("certificate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_does_not_answer_is_named() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::for_server("http://127.0.0.1:8787", "token".into()).expect("a URL");
+        let own = Url::parse("http://127.0.0.1:8787/v1/account").expect("a URL");
+        assert!(client.unreachable(Some(&own)).contains("--url"));
+        let elsewhere = Url::parse("https://example.com/v1/streams/x").expect("a URL");
+        let said = client.unreachable(Some(&elsewhere));
+        assert!(said.contains("at https://example.com,") && said.contains("--public-url"), "{said}");
+    }
 }
