@@ -98,14 +98,14 @@ async fn look_at_plans(world: &World, when: &str) {
         let count: i32 = client.query_one(count, &[]).await.expect("it is prepared").get(0);
         let values = vec!["NULL"; count.unsigned_abs() as usize].join(", ");
         let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE statement ({values})");
-        let plan = text_of(client.simple_query(&explain).await.expect("it is explained"));
+        let plan = text_of(&client.simple_query(&explain).await.expect("it is explained"));
         let plan: Value = serde_json::from_str(&plan).expect("JSON");
         run(&client, "DEALLOCATE statement").await;
         look_at(&plan[0]["Plan"], &leading, &format!("{name}, {when}: {plan:#}"));
     }
 }
 
-fn text_of(messages: Vec<SimpleQueryMessage>) -> String {
+fn text_of(messages: &[SimpleQueryMessage]) -> String {
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,

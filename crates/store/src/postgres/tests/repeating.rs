@@ -1,5 +1,7 @@
 //! Commits and creates that are tried again because nobody heard what became of them.
 
+#![expect(clippy::panic, reason = "these are tests: a broken promise ends them")]
+
 use cogwire_core::prediction::{Event, Prediction, Report, Request, RunEnd};
 use cogwire_core::webhook::event::WebhookEvent;
 use futures_util::future::join;
@@ -34,14 +36,18 @@ async fn commit(store: &PostgresStore, commit: &Commit) -> CommitOutcome {
     store.commit(commit.clone()).await.expect("the commit is written or refused")
 }
 
+fn effect_of(outcome: CommitOutcome) -> LaneEffect {
+    match outcome {
+        CommitOutcome::Committed(effect) => effect,
+        refused => panic!("it was done: {refused:?}"),
+    }
+}
+
 /// Commits, and then again.
 async fn twice(store: &PostgresStore, prediction: &mut Prediction, what: &Commit) -> [LaneEffect; 2] {
-    let [first, again] = [commit(store, what).await, commit(store, what).await];
-    let (CommitOutcome::Committed(first), CommitOutcome::Committed(again)) = (first, again) else {
-        panic!("it was done")
-    };
+    let outcomes = [commit(store, what).await, commit(store, what).await];
     prediction.absorb(what.transition.clone());
-    [first, again]
+    outcomes.map(effect_of)
 }
 
 fn all_events(number: u32) -> Request {
