@@ -13,15 +13,16 @@ use crate::prediction::{Claimed, Lease, Load, Overdue};
 
 /// Claims the oldest of the waiting predictions. For each version the oldest are found by index, some more than are wanted,
 /// because other nodes may be taking the same ones at this moment: those are passed over. Only as many are locked as are
-/// claimed. The caller's own limit holds when it comes before that of the setup.
+/// claimed. (`num_nulls` and not `IS NULL`, which would let the index of all that waits be read for one row.) The caller's
+/// own limit holds when it comes before that of the setup.
 pub(in crate::postgres) const CLAIM: &str = concat!(
     "WITH waiting AS (
        SELECT oldest.prediction_id, oldest.queued_at
        FROM unnest($2::text[]) AS wanted (version), LATERAL (
          SELECT live.prediction_id, live.queued_at FROM live
          WHERE live.version = wanted.version AND live.owner IS NULL
-         ORDER BY live.queued_at, live.prediction_id LIMIT $3::bigint * 2 + 16) AS oldest
-       ORDER BY oldest.queued_at, oldest.prediction_id LIMIT $3::bigint * 2 + 16),
+         ORDER BY live.queued_at, live.prediction_id LIMIT $3::bigint * 2 + 64) AS oldest
+       ORDER BY oldest.queued_at, oldest.prediction_id LIMIT $3::bigint * 2 + 64),
      chosen AS (
        SELECT live.prediction_id FROM waiting, live
        WHERE live.prediction_id = ANY (ARRAY[waiting.prediction_id]) AND num_nulls(live.owner) = 1
@@ -40,7 +41,8 @@ pub(in crate::postgres) const CLAIM: &str = concat!(
 );
 
 /// Predictions whose deadline has passed.
-pub(in crate::postgres) const OVERDUE: &str = "SELECT prediction_id, deadline_kind FROM live WHERE deadline <= $1 ORDER BY deadline, prediction_id LIMIT $2";
+pub(in crate::postgres) const OVERDUE: &str = "
+    SELECT prediction_id, deadline_kind FROM live WHERE deadline <= $1 ORDER BY deadline, prediction_id LIMIT $2";
 
 pub(super) async fn claim(
     db: Db,
