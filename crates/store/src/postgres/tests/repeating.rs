@@ -1,7 +1,5 @@
 //! Commits and creates that are tried again because nobody heard what became of them.
 
-#![expect(clippy::panic, reason = "these are tests: a broken promise ends them")]
-
 use cogwire_core::prediction::{Event, Prediction, Report, Request, RunEnd};
 use cogwire_core::webhook::event::WebhookEvent;
 use futures_util::future::join;
@@ -47,7 +45,14 @@ fn effect_of(outcome: CommitOutcome) -> LaneEffect {
 async fn twice(store: &PostgresStore, prediction: &mut Prediction, what: &Commit) -> [LaneEffect; 2] {
     let outcomes = [commit(store, what).await, commit(store, what).await];
     prediction.absorb(what.transition.clone());
-    outcomes.map(effect_of)
+    outcomes.map(|outcome| effect(outcome).expect("it was done"))
+}
+
+fn effect(outcome: CommitOutcome) -> Option<LaneEffect> {
+    match outcome {
+        CommitOutcome::Committed(effect) => Some(effect),
+        CommitOutcome::Conflict | CommitOutcome::Fenced => None,
+    }
 }
 
 fn all_events(number: u32) -> Request {
