@@ -34,13 +34,6 @@ async fn commit(store: &PostgresStore, commit: &Commit) -> CommitOutcome {
     store.commit(commit.clone()).await.expect("the commit is written or refused")
 }
 
-fn effect_of(outcome: CommitOutcome) -> LaneEffect {
-    match outcome {
-        CommitOutcome::Committed(effect) => effect,
-        refused => panic!("it was done: {refused:?}"),
-    }
-}
-
 /// Commits, and then again.
 async fn twice(store: &PostgresStore, prediction: &mut Prediction, what: &Commit) -> [LaneEffect; 2] {
     let outcomes = [commit(store, what).await, commit(store, what).await];
