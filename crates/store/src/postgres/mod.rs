@@ -1,7 +1,7 @@
 //! The store in a PostgreSQL database, for any number of servers.
 //!
-//! Use cases reach the database through [`Database`](database::Database), which has two bounded pools of connections, one for
-//! each [`Class`] of callers, and four ways to use a connection:
+//! Use cases reach the database through `Database`, which has two bounded pools of connections, one for
+//! each `Class` of callers, and four ways to use a connection:
 //!
 //! - `read` for what one statement reads, `snapshot` for what several read as of one moment;
 //! - `write` for one statement that changes something, in one round trip, and `work` for a transaction.
@@ -15,9 +15,9 @@
 //! ```
 //!
 //! All four call their function again after a deadlock or a serialization failure, and when the connection is lost before
-//! anything can have happened, so it must do the same each time. What [`Repeat`] says decides what follows when the
+//! anything can have happened, so it must do the same each time. What `Repeat` says decides what follows when the
 //! connection is lost while the database may have committed. Statements are prepared once for each connection; texts of
-//! statements are therefore few. Hot use cases are gathered by a [`Batcher`](batch::Batcher), which gives many of them to
+//! statements are therefore few. Hot use cases are gathered by a `Batcher`, which gives many of them to
 //! one statement.
 //!
 //! A plan is made once for each connection, too, often while a table is empty. A join `a.id = b.id` then looks cheapest as one
