@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use crate::harness::{Manner, Receiver};
 use database::Database;
 use node::Node;
-use port::free_port;
+use port::free_ports;
 
 /// How long a node may be silent.
 const LEASE: Duration = Duration::from_secs(3);
@@ -106,20 +106,20 @@ impl Cluster {
         let turn = Turn::wait().await;
         let (database, dir) = (Database::start().await, tempfile::tempdir().expect("a folder"));
         std::fs::write(dir.path().join("talk.toml"), SCRIPT).expect("written");
-        // The first node stands for the proxy that would be in front of both that answer.
-        let front = free_port();
-        let place = async |name: &'static str, role: &str| {
+        let ports = free_ports::<6>();
+        let place = async |number: usize, name: &'static str, role: &str| {
             let own = dir.path().join(name);
             std::fs::create_dir(&own).expect("made");
-            let port = if name == "api-1" { front } else { free_port() };
-            Node::new(name, port, own, &database, self::arguments(dir.path(), role, front, arguments)).await
+            // The first node stands for the proxy that would be in front of both that answer.
+            let arguments = self::arguments(dir.path(), role, ports[0], arguments);
+            Node::new(name, ports[number], own, &database, arguments).await
         };
         let receiver = Receiver::start().await;
         receiver.behave(Manner { delay: Duration::from_millis(30), refuse_every: 7 });
         Self {
-            api: [place("api-1", "api").await, place("api-2", "api").await],
-            run: [place("run-1", "run").await, place("run-2", "run").await],
-            deliver: [place("deliver-1", "deliver").await, place("deliver-2", "deliver").await],
+            api: [place(0, "api-1", "api").await, place(1, "api-2", "api").await],
+            run: [place(2, "run-1", "run").await, place(3, "run-2", "run").await],
+            deliver: [place(4, "deliver-1", "deliver").await, place(5, "deliver-2", "deliver").await],
             database,
             receiver,
             _dir: dir,
