@@ -1,4 +1,6 @@
 //! The database is there, and some cannot reach it: nothing passes and nobody is told. Receivers stay reachable.
+//!
+//! In the end, what was on its way either arrives late, or never.
 
 use std::time::Duration;
 
@@ -11,15 +13,20 @@ use super::{Cluster, GIVEN_UP, Node};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_and_a_sender_that_are_cut_off_are_replaced_and_come_back() {
-    assert_replaced(Proxy::silence).await;
+    assert_replaced(Proxy::silence, Proxy::heal).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_and_a_sender_that_hear_no_answers_are_replaced_and_come_back() {
-    assert_replaced(Proxy::deafen).await;
+    let lose_answers = |proxy: &Proxy| {
+        proxy.cut();
+        proxy.heal();
+    };
+    assert_replaced(Proxy::deafen, lose_answers).await;
 }
 
-async fn assert_replaced(part: fn(&Proxy)) {
+/// Parts a runner and a sender from the database for longer than their leases, and joins them again.
+async fn assert_replaced(part: fn(&Proxy), join: fn(&Proxy)) {
     let cluster = Cluster::start().await;
     let load = Load::on(&cluster);
     let made = load
@@ -31,7 +38,7 @@ async fn assert_replaced(part: fn(&Proxy)) {
             for reasons in join_all(apart.map(Node::wait_unready)).await {
                 assert!(reasons.contains("lease has ended"), "it knows that it is alone: {reasons}");
             }
-            apart.iter().for_each(|node| node.proxy.heal());
+            apart.iter().for_each(|node| join(&node.proxy));
             join_all(apart.map(|node| node.http.wait_ready())).await;
             tokio::time::sleep(Duration::from_secs(1)).await;
         })

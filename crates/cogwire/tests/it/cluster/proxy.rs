@@ -14,13 +14,21 @@ use tokio_util::task::AbortOnDropHandle;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Open,
-    /// Connections are reset, and so are new ones.
+    /// New connections are reset.
     Cut,
     /// Nothing passes and nothing is said about it, as in a network that has come apart. What was on its way arrives when the
     /// way is open again.
     Silent,
     /// The same in one direction: what the node asks is done, and no answer comes back.
     Deaf,
+}
+
+/// How things stand with all connections.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    way: Way,
+    /// No connection outlives a cut, however short.
+    cuts: u32,
 }
 
 /// Which way something goes.
@@ -44,7 +52,7 @@ impl Way {
 /// Carries connections until it is dropped.
 pub(super) struct Proxy {
     pub(super) port: u16,
-    way: watch::Sender<Way>,
+    state: watch::Sender<State>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -53,40 +61,40 @@ impl Proxy {
     pub(super) async fn start(to: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let way = watch::Sender::new(Way::Open);
-        let carrying = carry_all(listener, to.into(), way.subscribe());
+        let state = watch::Sender::new(State { way: Way::Open, cuts: 0 });
+        let carrying = carry_all(listener, to.into(), state.subscribe());
         #[expect(clippy::disallowed_methods, reason = "the proxy's task ends when its handle is dropped")]
         let task = tokio::spawn(carrying);
-        Self { port, way, _task: AbortOnDropHandle::new(task) }
+        Self { port, state, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Resets all connections, and all that are tried.
+    /// Resets all connections, and all that are tried. What was held back is lost.
     pub(super) fn cut(&self) {
-        self.way.send_replace(Way::Cut);
+        self.state.send_modify(|state| *state = State { way: Way::Cut, cuts: state.cuts + 1 });
     }
 
     /// Lets nothing through, and tells nobody.
     pub(super) fn silence(&self) {
-        self.way.send_replace(Way::Silent);
+        self.state.send_modify(|state| state.way = Way::Silent);
     }
 
     /// Lets no answers through, and tells nobody.
     pub(super) fn deafen(&self) {
-        self.way.send_replace(Way::Deaf);
+        self.state.send_modify(|state| state.way = Way::Deaf);
     }
 
     pub(super) fn heal(&self) {
-        self.way.send_replace(Way::Open);
+        self.state.send_modify(|state| state.way = Way::Open);
     }
 }
 
-async fn carry_all(listener: TcpListener, to: Arc<Path>, mut way: watch::Receiver<Way>) {
+async fn carry_all(listener: TcpListener, to: Arc<Path>, mut state: watch::Receiver<State>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
         // The system completes connections on its own: one that is tried in silence just hears nothing.
-        if passable(&mut way, Direction::There).await {
-            connections.spawn(carry(client, Arc::clone(&to), way.clone()));
+        if passable(&mut state, Direction::There).await {
+            connections.spawn(carry(client, Arc::clone(&to), state.clone()));
         } else {
             reset(&client);
         }
@@ -94,15 +102,17 @@ async fn carry_all(listener: TcpListener, to: Arc<Path>, mut way: watch::Receive
     }
 }
 
-async fn carry(mut client: TcpStream, to: Arc<Path>, way: watch::Receiver<Way>) {
+async fn carry(mut client: TcpStream, to: Arc<Path>, state: watch::Receiver<State>) {
+    let (mut cut, cuts) = (state.clone(), state.borrow().cuts);
     let Ok(mut server) = UnixStream::connect(to).await else { return };
-    let mut cut = way.clone();
     let was_cut = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
         tokio::select! {
-            _ = cut.wait_for(|way| *way == Way::Cut) => true,
-            _ = pump(Direction::There, from_client, to_server, way.clone()) => false,
-            _ = pump(Direction::Back, from_server, to_client, way) => false,
+            // Before anything that was held back passes.
+            biased;
+            _ = cut.wait_for(|state| state.cuts != cuts) => true,
+            _ = pump(Direction::There, from_client, to_server, state.clone()) => false,
+            _ = pump(Direction::Back, from_server, to_client, state) => false,
         }
     };
     if was_cut {
@@ -115,12 +125,12 @@ async fn pump(
     direction: Direction,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut way: watch::Receiver<Way>,
+    mut state: watch::Receiver<State>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let length = from.read(&mut buffer).await?;
-        if !passable(&mut way, direction).await || length == 0 {
+        if !passable(&mut state, direction).await || length == 0 {
             return Ok(());
         }
         to.write_all(&buffer[..length]).await?;
@@ -128,8 +138,8 @@ async fn pump(
 }
 
 /// Waits until something may pass; whether it may, instead of being cut off.
-async fn passable(way: &mut watch::Receiver<Way>, direction: Direction) -> bool {
-    way.wait_for(|way| !way.holds(direction)).await.is_ok_and(|way| *way != Way::Cut)
+async fn passable(state: &mut watch::Receiver<State>, direction: Direction) -> bool {
+    state.wait_for(|state| !state.way.holds(direction)).await.is_ok_and(|state| state.way != Way::Cut)
 }
 
 /// Closes with a reset.
