@@ -5,6 +5,7 @@
 
 mod catalogue;
 pub mod event;
+mod instances;
 mod reporter;
 mod runner;
 mod runtime;
