@@ -69,6 +69,11 @@ impl Component {
             Self::TrainingInput => "TrainingInput",
         }
     }
+
+    /// Whether a version's OpenAPI document has it.
+    pub fn is_in(self, openapi_schema: &Json) -> bool {
+        openapi_schema.to_value()["components"]["schemas"].get(self.as_str()).is_some()
+    }
 }
 
 impl InputSchema {

@@ -23,6 +23,8 @@ pub enum Envelope {
     Versioned,
     /// `POST /models/{owner}/{name}/predictions`: the path names the model.
     OfModel,
+    /// `POST /models/{owner}/{name}/versions/{id}/trainings`: the path names the version, the body the destination.
+    Training,
 }
 
 /// What a create asks for, as far as the body tells.
@@ -30,6 +32,8 @@ pub enum Envelope {
 pub struct CreateBody {
     /// What was written as `version`; only in [`Envelope::Versioned`], and there always.
     pub version: Option<String>,
+    /// What was written as `destination`; only in [`Envelope::Training`], and there always.
+    pub destination: Option<String>,
     /// The input, an object. Whether the version accepts it is not known here.
     pub input: Json,
     /// Where to send webhooks.
@@ -63,7 +67,13 @@ impl Envelope {
         match self {
             Self::Versioned => &["version", "input", "webhook", "webhook_events_filter"],
             Self::OfModel => &["input", "webhook", "webhook_events_filter"],
+            Self::Training => &["destination", "input", "webhook", "webhook_events_filter"],
         }
+    }
+
+    /// Replicate's own description of a training's body does not forbid other members, and a client sends some.
+    const fn tolerates_unknown(self) -> bool {
+        matches!(self, Self::Training)
     }
 }
 
@@ -81,7 +91,7 @@ impl CreateBody {
             NotRead::NotAnObject => InvalidBody::NotAnObject,
         })?;
         let mut reader = Reader { faults: missing(&members, envelope), warnings: Vec::new() };
-        reader.faults.extend(members.unknown.iter().map(|name| unknown_member(name, envelope)));
+        reader.unknown(&members.unknown, envelope);
         let body = reader.read(&members)?;
         if reader.faults.is_empty() { Ok(body) } else { Err(InvalidInput { fields: reader.faults }.into()) }
     }
@@ -102,6 +112,7 @@ struct Reader {
 impl Reader {
     fn read(&mut self, members: &Members<'_>) -> Result<CreateBody, InvalidBody> {
         let version = members.version.and_then(|raw| self.text("version", raw));
+        let destination = members.destination.and_then(|raw| self.text("destination", raw));
         let input = members.input.map_or_else(|| Ok(Json::object()), |raw| self.input(raw))?;
         let webhook = members.webhook.and_then(|raw| self.webhook("webhook", raw));
         let filter = members.filter.and_then(|raw| self.filter(raw));
@@ -109,7 +120,19 @@ impl Reader {
             self.warn("`stream` is ignored: a model that streams has `urls.stream` without it");
         }
         let (webhook, filter) = self.completed(members, webhook, filter);
-        Ok(CreateBody { version, input, webhook, filter, warnings: std::mem::take(&mut self.warnings) })
+        let warnings = std::mem::take(&mut self.warnings);
+        Ok(CreateBody { version, destination, input, webhook, filter, warnings })
+    }
+
+    fn unknown(&mut self, names: &[String], envelope: Envelope) {
+        let faults = names.iter().map(|name| unknown_member(name, envelope));
+        if !envelope.tolerates_unknown() {
+            return self.faults.extend(faults);
+        }
+        for (name, fault) in names.iter().zip(faults) {
+            let hint = fault.hint.map_or_else(String::new, |hint| format!(": {hint}"));
+            self.warn(&format!("`{}` is ignored{hint}", shortened(name)));
+        }
     }
 
     fn input(&mut self, raw: &RawValue) -> Result<Json, InvalidBody> {
@@ -184,16 +207,19 @@ impl Reader {
 }
 
 fn missing(members: &Members<'_>, envelope: Envelope) -> Vec<InvalidField> {
-    let version = envelope == Envelope::Versioned && members.version.is_none();
-    let input = members.input.is_none();
-    let names = [("version", version), ("input", input)].into_iter().filter(|(_, missing)| *missing);
-    names.map(|(name, _)| InvalidField::new("required", "", format!("{name} is required"))).collect()
+    let given =
+        [("version", members.version), ("destination", members.destination), ("input", members.input)];
+    let missing = given.into_iter().filter(|(name, raw)| raw.is_none() && envelope.members().contains(name));
+    missing.map(|(name, _)| InvalidField::new("required", "", format!("{name} is required"))).collect()
 }
 
 fn unknown_member(name: &str, envelope: Envelope) -> InvalidField {
-    let shown: String = name.chars().take(100).collect();
-    let description = format!("Additional property {shown} is not allowed");
+    let description = format!("Additional property {} is not allowed", shortened(name));
     InvalidField::new("additional_property_not_allowed", "", description).with_hint(hint(name, envelope))
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 /// `model` in place of `version` is left to Replicate's own words, which clients may know.

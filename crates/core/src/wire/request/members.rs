@@ -15,6 +15,7 @@ const MAX_UNKNOWN: usize = 20;
 #[derive(Debug, Default)]
 pub(super) struct Members<'a> {
     pub(super) version: Option<&'a RawValue>,
+    pub(super) destination: Option<&'a RawValue>,
     pub(super) input: Option<&'a RawValue>,
     pub(super) webhook: Option<&'a RawValue>,
     pub(super) filter: Option<&'a RawValue>,
@@ -38,10 +39,13 @@ impl<'a> Members<'a> {
         Ok(members.of(envelope))
     }
 
+    /// What another envelope would know is unknown in this one.
     fn of(mut self, envelope: Envelope) -> Self {
-        if envelope == Envelope::OfModel && self.version.take().is_some() {
-            self.unknown.insert(0, "version".to_owned());
-        }
+        let foreign = [("destination", &mut self.destination), ("version", &mut self.version)]
+            .into_iter()
+            .filter(|(name, _)| !envelope.members().contains(name))
+            .filter_map(|(name, member)| member.take().map(|_| name.to_owned()));
+        self.unknown = foreign.chain(std::mem::take(&mut self.unknown)).collect();
         self
     }
 
@@ -49,6 +53,7 @@ impl<'a> Members<'a> {
         let given = Some(raw).filter(|raw| raw.get() != "null");
         match name.as_str() {
             "version" => self.version = Some(raw),
+            "destination" => self.destination = Some(raw),
             "input" => self.input = Some(raw),
             "webhook" => self.webhook = given,
             "webhook_events_filter" => self.filter = given,

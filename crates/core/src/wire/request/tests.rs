@@ -199,3 +199,21 @@ proptest! {
         prop_assert_eq!(body.input, Json::from_value(&input));
     }
 }
+
+#[test]
+fn a_training_names_its_destination_and_may_say_more_than_is_known() {
+    let body = json!({"destination": "acme/tuned", "input": {"steps": 3}, "version": "ignored", "inpt": 1});
+    let body = CreateBody::parse(body.to_string().as_bytes(), Envelope::Training).expect("valid");
+    assert_eq!(body.destination.as_deref(), Some("acme/tuned"));
+    assert_eq!(body.version, None);
+    assert_eq!(body.warnings, ["`version` is ignored", "`inpt` is ignored: did you mean input?"]);
+    assert_eq!(faults(&json!({"input": {}}), Envelope::Training), ["required : destination is required"]);
+    assert_eq!(
+        faults(&json!({"destination": 7, "input": {}}), Envelope::Training),
+        ["invalid_type destination: Invalid type. Expected: string, given: integer"]
+    );
+    assert_eq!(
+        faults(&json!({"version": "v", "destination": "a/b", "input": {}}), Envelope::Versioned),
+        ["additional_property_not_allowed : Additional property destination is not allowed"]
+    );
+}
