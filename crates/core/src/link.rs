@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -24,21 +26,44 @@ impl LinkKey {
         Self(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
     }
 
+    /// Another key, for one `purpose` of its own: what it signs says nothing about this one.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> Self {
+        Self::new(self.mac("derive", purpose))
+    }
+
     /// Signs `message` for one `purpose`: 52 characters from `a-z` and `2-7` (HMAC-SHA256 in base32 without padding).
     ///
     /// A signature for one purpose is worth nothing for another.
     pub fn sign(&self, purpose: &str, message: &str) -> String {
-        let mut mac = self.0.clone();
-        // The length keeps apart pairs whose concatenation is the same.
-        mac.update(&(purpose.len() as u64).to_le_bytes());
-        mac.update(purpose.as_bytes());
-        mac.update(message.as_bytes());
-        base32(&mac.finalize().into_bytes())
+        base32(&self.mac(purpose, message))
     }
 
     /// Whether `signature` is what [`LinkKey::sign`] gives. Takes the same time wherever they differ.
     pub fn verify(&self, purpose: &str, message: &str, signature: &str) -> bool {
         self.sign(purpose, message).as_bytes().ct_eq(signature.as_bytes()).into()
+    }
+
+    /// HMAC-SHA256 of `message` and nothing else, in base64 with padding: for signatures whose form others have set. Only
+    /// for a key of its own, see [`LinkKey::derive`].
+    pub fn sign_bare(&self, message: &str) -> String {
+        let mut mac = self.0.clone();
+        mac.update(message.as_bytes());
+        STANDARD.encode(mac.finalize().into_bytes())
+    }
+
+    /// Whether `signature` is what [`LinkKey::sign_bare`] gives. Takes the same time wherever they differ.
+    pub fn verify_bare(&self, message: &str, signature: &str) -> bool {
+        self.sign_bare(message).as_bytes().ct_eq(signature.as_bytes()).into()
+    }
+
+    fn mac(&self, purpose: &str, message: &str) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        // The length keeps apart pairs whose concatenation is the same.
+        mac.update(&(purpose.len() as u64).to_le_bytes());
+        mac.update(purpose.as_bytes());
+        mac.update(message.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -106,6 +131,25 @@ mod tests {
         {
             assert!(!key.verify("file", "abc", wrong), "for {wrong}");
         }
+    }
+
+    #[test]
+    fn a_bare_signature_is_what_every_hmac_gives() {
+        // As `openssl dgst -sha256 -mac HMAC -binary | base64` has it.
+        let key = LinkKey::new([0x0b; 32]);
+        let signature = key.sign_bare("Hi There");
+        assert_eq!(signature, "GYpgfrRL+8aZA6Dxzyu9xboKo/PZrjwcejsWlqC2jPc=");
+        assert!(key.verify_bare("Hi There", &signature));
+        assert!(!key.verify_bare("Hi there", &signature));
+        assert!(!key.verify_bare("Hi There", signature.trim_end_matches('=')));
+    }
+
+    #[test]
+    fn derived_keys_differ_from_each_other_and_stay_the_same() {
+        let key = LinkKey::new([7; 32]);
+        assert_eq!(key.derive("a").sign_bare("x"), key.derive("a").sign_bare("x"));
+        assert_ne!(key.derive("a").sign_bare("x"), key.derive("b").sign_bare("x"));
+        assert_ne!(key.derive("a").sign_bare("x"), key.sign_bare("x"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use cogwire_core::link::LinkKey;
 use cogwire_core::time::Timestamp;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt};
+use url::Url;
 
 use crate::content::Content;
 use crate::download::Download;
@@ -37,6 +38,14 @@ impl Files {
     pub fn open(storage: &Storage, public_url: &str, key: LinkKey) -> Result<Self, Error> {
         let links = Arc::new(Links::new(public_url, key)?);
         Ok(Self { opened: Arc::new(Opened::open(storage)?), links })
+    }
+
+    /// The same files, with links below another URL, which are as good as the others: they are signed with the same key.
+    ///
+    /// # Errors
+    /// When `base_url` is not an http URL.
+    pub fn below(&self, base_url: &str) -> Result<Self, Error> {
+        Ok(Self { opened: Arc::clone(&self.opened), links: Arc::new(self.links.below(base_url)?) })
     }
 
     /// Stores `content` under `id`, with what is left of `name` after sanitising it, and returns when a crash cannot
@@ -97,6 +106,14 @@ impl Files {
         now: Timestamp,
     ) -> Result<(), LinkError> {
         self.links.check(id, name, expires, signature, now)
+    }
+
+    pub(crate) fn public_url(&self) -> &Url {
+        self.links.public_url()
+    }
+
+    pub(crate) fn link_key(&self) -> &LinkKey {
+        self.links.key()
     }
 
     pub(crate) fn opened(&self) -> &Opened {

@@ -48,6 +48,19 @@ impl Links {
         Ok(Self { public_url: parsed, key })
     }
 
+    /// Links below another URL, signed with the same key.
+    pub(crate) fn below(&self, base_url: &str) -> Result<Self, Error> {
+        Self::new(base_url, self.key.clone())
+    }
+
+    pub(crate) fn public_url(&self) -> &Url {
+        &self.public_url
+    }
+
+    pub(crate) fn key(&self) -> &LinkKey {
+        &self.key
+    }
+
     pub(crate) fn url(&self, id: FileId, name: &str, expires_at: Option<Timestamp>) -> String {
         let name = sanitise(name);
         let expires = expires_at.map_or_else(|| NEVER.to_owned(), |at| at.as_seconds().to_string());

@@ -70,8 +70,17 @@ async fn write(
     location: &Path,
     content: Content,
 ) -> Result<(u64, String), Failure<io::Error>> {
-    let (mut size, mut hash) = (0, Sha256::new());
     let pieces = content.into_pieces().await.map_err(Failure::Content)?.map_err(Failure::Content);
+    write_counted(store, location, pieces.boxed()).await
+}
+
+/// The same for whatever gives the bytes.
+pub(crate) async fn write_counted<C: Send>(
+    store: &dyn ObjectStore,
+    location: &Path,
+    pieces: Pieces<'_, C>,
+) -> Result<(u64, String), Failure<C>> {
+    let (mut size, mut hash) = (0, Sha256::new());
     let counted = pieces.inspect_ok(|piece| {
         size += piece.len() as u64;
         hash.update(piece);

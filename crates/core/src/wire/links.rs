@@ -1,6 +1,6 @@
 //! The absolute URLs that a prediction carries.
 
-use crate::id::PredictionId;
+use crate::id::{FileId, PredictionId};
 use crate::link::LinkKey;
 use crate::model::ModelName;
 
@@ -30,6 +30,11 @@ impl Links {
     /// Where the model can be read.
     pub fn model(&self, name: &ModelName) -> String {
         format!("{}/v1/models/{name}", self.base)
+    }
+
+    /// Where what is known about an uploaded file can be read. Clients send this URL as an input.
+    pub fn file(&self, id: FileId) -> String {
+        format!("{}/v1/files/{id}", self.base)
     }
 
     /// Where the prediction can be read.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use cogwire_core::time::Timestamp;
-use cogwire_files::{Content, Error, LinkError, RangeRequest, StoredFile, parse_range};
-use futures_util::TryStreamExt;
+use cogwire_files::{Content, Error, LinkError, RangeRequest, ReceiveError, StoredFile, parse_range};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::home::Home;
 use crate::support::{bytes, find, id, open, read};
@@ -27,6 +27,7 @@ macro_rules! contract_tests {
             deleting_takes_everything_of_one_id_and_may_be_repeated
             a_file_that_goes_away_is_an_error_in_the_stream
             content_that_cannot_be_read_is_named_and_leaves_nothing
+            what_comes_in_pieces_is_stored_whole_or_not_at_all
             links_lead_to_what_was_stored
             a_probe_succeeds_and_leaves_nothing
         );
@@ -203,4 +204,26 @@ pub(crate) async fn a_probe_succeeds_and_leaves_nothing(home: Home) {
     files.probe(id(1)).await.expect("it works");
     files.ready().await.expect("it is ready");
     assert!(home.entries().await.is_empty());
+}
+
+pub(crate) async fn what_comes_in_pieces_is_stored_whole_or_not_at_all(home: Home) {
+    let files = &open(&home.storage).expect("opened");
+    let pieces = |texts: [&'static str; 3]| {
+        stream::iter(texts).map(|text| match text {
+            "broken" => Err("the line broke"),
+            text => Ok(Bytes::from_static(text.as_bytes())),
+        })
+    };
+    let stored = files.receive(id(1), "../notes.txt", pieces(["hel", "", "lo"])).await.expect("received");
+    let put = files.put(id(2), "notes.txt", bytes("hello")).await.expect("stored");
+    assert_eq!(StoredFile { id: put.id, ..stored }, put);
+    assert_eq!(read(find(files, id(1), "notes.txt").await).await, b"hello");
+
+    let cut = files.receive(id(3), "notes.txt", pieces(["hel", "lo", "broken"])).await;
+    assert!(matches!(cut, Err(ReceiveError::Source("the line broke"))), "{cut:?}");
+    assert!(files.download(id(3), "notes.txt").await.expect("readable").is_none());
+    let long = stream::iter([Ok(Bytes::from(vec![7; PART + 1])), Err("the line broke")]);
+    let cut = files.receive(id(4), "long.bin", long).await;
+    assert!(matches!(cut, Err(ReceiveError::Source("the line broke"))), "{cut:?}");
+    assert_eq!(home.entries().await.len(), 2, "nothing else is there");
 }
