@@ -87,44 +87,53 @@ ulid_newtype!(
     "file id"
 );
 
-/// Names a model version: 64 lower-case hexadecimal digits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub struct VersionId(std::sync::Arc<str>);
+macro_rules! hash_newtype {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        pub struct $name(std::sync::Arc<str>);
 
-impl VersionId {
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+        impl $name {
+            /// Takes over a hash.
+            pub fn from_sha256(hash: [u8; 32]) -> Self {
+                let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                Self(digits.into())
+            }
 
-impl FromStr for VersionId {
-    type Err = InvalidId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let valid = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if valid {
-            return Ok(Self(text.into()));
+            /// The 64 digits.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
         }
-        Err(InvalidId {
-            kind: "version id",
-            expected: "64 lower-case hexadecimal digits",
-            text: text.chars().take(80).collect(),
-        })
-    }
-}
 
-impl fmt::Display for VersionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+        impl std::str::FromStr for $name {
+            type Err = $crate::id::InvalidId;
 
-impl fmt::Debug for VersionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+            fn from_str(text: &str) -> Result<Self, $crate::id::InvalidId> {
+                $crate::id::parse_hash($kind, text).map(|hash| Self(hash.into()))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
+pub(crate) use hash_newtype;
+
+hash_newtype!(
+    /// Names a model version: 64 lower-case hexadecimal digits.
+    VersionId,
+    "version id"
+);
 
 /// Names a delivery: the `seq`-th message about a prediction. Its text is the `webhook-id` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +160,16 @@ impl FromStr for DeliveryId {
             text: text.chars().take(80).collect(),
         })
     }
+}
+
+/// Checks a hash in hexadecimal digits.
+pub(crate) fn parse_hash<'a>(kind: &'static str, text: &'a str) -> Result<&'a str, InvalidId> {
+    let valid = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if valid {
+        return Ok(text);
+    }
+    let expected = "64 lower-case hexadecimal digits";
+    Err(InvalidId { kind, expected, text: text.chars().take(80).collect() })
 }
 
 fn parse_delivery_id(text: &str) -> Option<DeliveryId> {

@@ -10,6 +10,7 @@ pub mod link;
 pub mod model;
 pub mod names;
 pub mod prediction;
+pub mod recipe;
 pub mod time;
 pub mod webhook;
 pub mod wire;
