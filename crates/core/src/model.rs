@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::id::VersionId;
 use crate::json::Json;
+use crate::recipe::Recipe;
 use crate::time::Timestamp;
 
 /// The longest owner or model name, in bytes.
@@ -127,6 +128,8 @@ pub struct Version {
     pub cog_version: String,
     /// Its OpenAPI document: `components.schemas.Input` and `.Output` are what matters.
     pub openapi_schema: Json,
+    /// What it is made of, when any node can make it; `None` when it is part of the program or of a script.
+    pub recipe: Option<Recipe>,
 }
 
 fn is_name(text: &str) -> bool {

@@ -69,6 +69,7 @@ impl Shared {
                     created_at: now,
                     cog_version: entry.cog_version.clone(),
                     openapi_schema: entry.openapi_schema.clone(),
+                    recipe: None,
                 },
                 description: entry.description.clone(),
             }));

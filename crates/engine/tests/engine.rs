@@ -141,6 +141,7 @@ fn request(version: &str, input: &str, events: EventSet) -> Request {
         }),
         cancel_at: None,
         streams: false,
+        destination: None,
     }
 }
 

@@ -171,6 +171,7 @@ mod tests {
             webhook: None,
             cancel_at: None,
             streams: false,
+            destination: None,
         })
     }
 

@@ -51,6 +51,8 @@ pub struct Request {
     pub cancel_at: Option<Timestamp>,
     /// Whether the model yields output bit by bit, so that there is a stream to offer.
     pub streams: bool,
+    /// For a training: the model that its result becomes a version of.
+    pub destination: Option<ModelName>,
 }
 
 /// The owner of predictions, tokens and secrets.

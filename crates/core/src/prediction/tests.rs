@@ -31,6 +31,7 @@ fn prediction(events: EventSet) -> Prediction {
         }),
         cancel_at: None,
         streams: true,
+        destination: None,
     })
 }
 

@@ -57,6 +57,7 @@ mod tests {
             created_at,
             cog_version: "0.16.0".to_owned(),
             openapi_schema: Json::object(),
+            recipe: None,
         };
         let model = Model {
             name: version.model.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cogwire_core::prediction::{Prediction, Request, Source, Status};
+use cogwire_core::prediction::{Kind, Prediction, Request, Source, Status};
 use cogwire_core::webhook::event::WebhookEvent;
 
 use futures_util::future::join_all;
@@ -17,9 +17,11 @@ use crate::prediction::{CreateOutcome, Idempotency, NewPrediction};
 pub async fn a_prediction_is_loaded_as_it_was_created(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     let asked = Request {
+        kind: Kind::Training,
         source: Source::Web,
         cancel_at: Some(at(90_000)),
         streams: false,
+        destination: Some("acme/tuned".parse().expect("a model's name")),
         ..request_with_webhook(1, &[WebhookEvent::Start, WebhookEvent::Completed])
     };
     world.create(asked.clone()).await;

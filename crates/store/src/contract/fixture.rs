@@ -64,6 +64,7 @@ pub(crate) fn request(number: u32) -> Request {
         webhook: None,
         cancel_at: None,
         streams: true,
+        destination: None,
     }
 }
 
@@ -322,4 +323,28 @@ pub(crate) fn claimed(effect: LaneEffect) -> ClaimedLane {
         LaneEffect::Claimed(held) => *held,
         other => panic!("the lane should have been claimed, and it was {other:?}"),
     }
+}
+
+/// Statements that write a version and its prediction as they were before versions had recipes.
+#[cfg(test)]
+pub(crate) fn rows_of_before() -> String {
+    let (id, version) = (id(1), version(1));
+    format!(
+        "INSERT INTO model (name, created_at) VALUES ('acme/story', 1);
+         INSERT INTO version (id, model, rank, created_at, cog_version, openapi_schema)
+           VALUES ('{version}', 'acme/story', 1, 1, '0.16.0', '{{}}');
+         INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, streams, input)
+           VALUES ('{id}', 'acme', 'prediction', 'acme/story', '{version}', 'api', 'starting', 1, '0', '{{}}');
+         INSERT INTO live (prediction_id, version, queued_at, lease_no, run, revision, next_event)
+           VALUES ('{id}', '{version}', 1, 0, 0, 0, 0);"
+    )
+}
+
+/// Finds them in the store after its upgrade.
+#[cfg(test)]
+pub(crate) async fn find_rows_of_before(store: &dyn Store) {
+    let found = store.version(&version(1)).await.expect("the row decodes").expect("it is there");
+    assert_eq!((found.model.as_str(), found.recipe), ("acme/story", None));
+    let found = store.load(id(1)).await.expect("the row decodes").expect("it is there");
+    assert_eq!((found.request.version.clone(), found.request.destination.clone()), (version(1), None));
 }

@@ -159,6 +159,12 @@ macro_rules! contract_tests {
             the_last_version_is_the_latest
             registering_again_updates
             models_are_listed_in_order
+            a_version_keeps_its_recipe
+            what_any_node_can_make_is_listed
+            a_model_is_made_once
+            a_version_is_removed_when_nothing_needs_it
+            a_model_without_versions_is_removed
+            content_is_in_use_while_a_version_is_made_of_it
         ]);
         $crate::contract_tests!(@module $home, accounts [
             accounts_are_made_once

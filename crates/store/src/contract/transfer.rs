@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use cogwire_core::id::FileId;
+use cogwire_core::prediction::{Kind as RequestKind, Request};
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::signature::Secret;
 
@@ -27,9 +28,17 @@ async fn full(home: Arc<dyn Home>) -> World {
     random::leave_a_history(&world).await;
     add_accounts(&world).await;
     catalog::register(&world, "acme/story", 1).await;
-    catalog::register(&world, "acme/story", 2).await;
+    catalog::register_packaged(&world, "acme/story", 2).await;
+    // Whatever the history has left, one message is owed.
+    let mut owing = world.create_run(request_with_webhook(2, &[WebhookEvent::Completed])).await;
+    world.advance_here(&mut owing, succeeded(), at(20)).await;
     let key = Idempotency { key: "first".to_owned(), request_sha256: [3; 32], expires_at: at(86_400_000) };
-    let keyed = NewPrediction { idempotency: Some(key), ..new(request(1)) };
+    let training = Request {
+        kind: RequestKind::Training,
+        destination: Some("acme/tuned".parse().expect("a model's name")),
+        ..request(1)
+    };
+    let keyed = NewPrediction { idempotency: Some(key), ..new(training) };
     world.store.create(keyed).await.expect("the create is written");
     let file = FileRow {
         id: FileId::new(at(1), 1),

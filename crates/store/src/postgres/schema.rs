@@ -15,8 +15,10 @@ use crate::migration::{self, Migration, SchemaVersion};
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(300);
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") },
+    Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_models.sql") },
+];
 
 /// Brings the connection's current schema to the newest of `steps`. Of several servers one does it and the others wait.
 pub(super) async fn migrate(connector: &Connector, steps: &[Migration]) -> Result<()> {

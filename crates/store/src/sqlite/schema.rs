@@ -16,6 +16,7 @@ const BACKUPS: &str = "backups";
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_initial.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_nodes.sql") },
+    Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_models.sql") },
 ];
 
 /// Brings the database to the newest of `steps`. One that has a version already is first copied into the data directory's

@@ -117,6 +117,7 @@ pub static TABLES: [Table; 15] = [
             integer("created_at"),
             text("cog_version"),
             text("openapi_schema"),
+            text("recipe").optional(),
         ],
     },
     Table { name: "model_run", key_columns: 1, columns: &[text("model"), integer("runs")] },
@@ -150,6 +151,7 @@ pub static TABLES: [Table; 15] = [
             raw_text("error").optional(),
             integer("expires_at").optional(),
             boolean("data_removed"),
+            text("destination").optional(),
         ],
     },
     Table {

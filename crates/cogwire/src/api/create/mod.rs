@@ -104,6 +104,7 @@ impl Order {
             webhook,
             cancel_at: self.asked.cancel_after.map(|life| created_at + life),
             streams: self.version.streams,
+            destination: None,
         })
     }
 

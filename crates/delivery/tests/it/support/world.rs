@@ -175,6 +175,7 @@ impl World {
             }),
             cancel_at: None,
             streams: false,
+            destination: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cogwire_core::id::PredictionId;
+use cogwire_core::model::ModelName;
 use cogwire_core::prediction::{Request, Status};
 use cogwire_core::webhook::event::EventSet;
 
@@ -30,9 +31,10 @@ pub(in crate::postgres) const CREATE: &str = "
       FROM unnest($1::text[], $5::text[], $8::bigint[], $17::text[], $18::bigint[], $19::bigint[], $20::text[])
         AS new (id, version, created_at, owner, claimed, deadline, deadline_kind))
     INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, cancel_at, streams, input,
-      webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload)
+      webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload, destination)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-      $9::bigint[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[])";
+      $9::bigint[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[],
+      $21::text[])";
 
 /// Takes a key for a request, unless an earlier request has it that has not expired. Of two nodes that use it at once, one
 /// waits for the other.
@@ -105,7 +107,8 @@ async fn insert(db: &Db, new: &[Arc<NewPrediction>]) -> Outcome<()> {
         .and(|new| new.claim.as_ref().map(|node| &*node.0))
         .and(|new| i64::from(new.claim.is_some()))
         .and(|new| micros(new.deadline.map(|deadline| deadline.at)))
-        .and(|new| new.deadline.map(|deadline| deadline.kind.as_str()));
+        .and(|new| new.deadline.map(|deadline| deadline.kind.as_str()))
+        .and(|new| new.request.destination.as_ref().map(ModelName::as_str));
     db.execute(CREATE, &columns.values()).await?;
     Ok(())
 }

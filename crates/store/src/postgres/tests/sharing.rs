@@ -27,6 +27,7 @@ fn new_version(number: u8) -> NewVersion {
         created_at: at(i64::from(number)),
         cog_version: "0.16.0".to_owned(),
         openapi_schema: Json::object(),
+        recipe: None,
     };
     NewVersion { version, description: None }
 }

@@ -3,11 +3,12 @@
 use futures_util::future::{join, join_all};
 
 use super::World;
+use crate::contract::fixture::{find_rows_of_before, rows_of_before};
 use crate::error::Error;
 use crate::migration::{Migration, SchemaVersion};
 use crate::postgres::connection::Connector;
 use crate::postgres::schema::{self, MIGRATIONS};
-use crate::postgres::testing::TestSchema;
+use crate::postgres::testing::{TestSchema, run};
 use crate::postgres::{PostgresOptions, PostgresStore};
 
 const NEXT: i64 = MIGRATIONS.len() as i64 + 1;
@@ -40,6 +41,16 @@ async fn servers_that_start_at_once_upgrade_once() {
     one.expect("one upgrades");
     other.expect("the other waits and finds it done");
     assert_eq!(version(&connector, &steps).await, NEXT);
+}
+
+#[tokio::test]
+async fn models_and_predictions_of_before_have_nothing_of_what_is_new() {
+    let schema = TestSchema::create().await;
+    schema::migrate(&connector(&schema), &MIGRATIONS[..1]).await.expect("the first schema is made");
+    run(&format!("SET search_path = {}; {}", schema.name(), rows_of_before())).await;
+    let store = PostgresStore::open(super::options(&schema.url())).await.expect("it is upgraded");
+    find_rows_of_before(&store).await;
+    store.close().await;
 }
 
 #[tokio::test]

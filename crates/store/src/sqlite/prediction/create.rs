@@ -1,5 +1,6 @@
 //! Creating a prediction: two rows, and no read unless there is an idempotency key.
 
+use cogwire_core::model::ModelName;
 use cogwire_core::prediction::{Deadline, Request, Status};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -23,8 +24,9 @@ pub(super) fn create(batch: &mut Batch<'_>, new: &NewPrediction) -> Outcome<Crea
 fn insert_prediction(db: &Connection, request: &Request) -> Outcome<()> {
     let webhook = request.webhook.as_ref();
     let sql = "INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, cancel_at, streams,
-                 input, webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+                 input, webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload,
+                 destination)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     db.prepare_cached(sql)?.execute(params![
         request.id.as_str(),
         request.account.0,
@@ -42,6 +44,7 @@ fn insert_prediction(db: &Connection, request: &Request) -> Outcome<()> {
         webhook.map(|webhook| webhook.events.bits()),
         webhook.and_then(|webhook| webhook.filter).map(cogwire_core::webhook::event::EventSet::bits),
         webhook.map(|webhook| webhook.payload.as_str()),
+        request.destination.as_ref().map(ModelName::as_str),
     ])?;
     Ok(())
 }

@@ -67,6 +67,18 @@ async fn the_first_schema_is_upgraded_with_what_it_holds() {
 }
 
 #[tokio::test]
+async fn models_and_predictions_of_before_have_nothing_of_what_is_new() {
+    let dir = dir();
+    let mut db = connection::open_writer(&dir.path().join(FILE_NAME)).expect("the file is a database");
+    schema::migrate(&mut db, dir.path(), &MIGRATIONS[..2], 1).expect("the schema of that time is made");
+    db.execute_batch(&crate::contract::fixture::rows_of_before()).expect("rows of that time");
+    drop(db);
+    let store = open(dir.path());
+    crate::contract::fixture::find_rows_of_before(&*store).await;
+    store.close().await;
+}
+
+#[tokio::test]
 async fn an_upgrade_that_fails_changes_nothing() {
     let (dir, mut db) = made_by_this_version().await;
     schema::migrate(&mut db, dir.path(), &with(BROKEN), 1).expect_err("the statement is nonsense");

@@ -28,6 +28,7 @@ fn a_prediction(filter: Option<EventSet>, ended: bool) -> Prediction {
         webhook: Some(webhook),
         cancel_at: None,
         streams: false,
+        destination: None,
     });
     if ended {
         prediction.state =
