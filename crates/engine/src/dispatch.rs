@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_store as store;
+use cogwire_store::prediction::Wanted;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
@@ -34,8 +35,8 @@ impl Dispatch {
             return Ok(Round::Done);
         }
         let deadline = self.shared.clock.now() + self.shared.config.limits.setup;
-        let claimed =
-            self.shared.store.claim(&self.shared.node, &self.versions, free as u32, deadline).await?;
+        let wanted = self.wanted(free as u32);
+        let claimed = self.shared.store.claim(&self.shared.node, &wanted, free as u32, deadline).await?;
         let full = claimed.len() == free;
         let mut slots = slots;
         for prediction in claimed {
@@ -43,6 +44,11 @@ impl Dispatch {
             self.shared.start_run(prediction, slot);
         }
         Ok(if full { Round::More } else { Round::Done })
+    }
+
+    /// Any version may have all that is free.
+    fn wanted(&self, limit: u32) -> Vec<Wanted> {
+        self.versions.iter().map(|version| Wanted { version: version.clone(), limit }).collect()
     }
 }
 

@@ -109,6 +109,9 @@ pub trait NodeStore: Send + Sync + 'static {
     /// Extends the lease, until then at least.
     async fn renew_node(&self, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp) -> Result<Renewal>;
 
+    /// Replaces the versions that a node runs. Nothing happens when the epoch has been given up.
+    async fn announce(&self, node: &NodeEpoch, versions: &[VersionId]) -> Result<()>;
+
     /// Ends the epoch at once, in an orderly stop: what it holds can be taken over without waiting.
     async fn retire_node(&self, node: &NodeEpoch) -> Result<()>;
 

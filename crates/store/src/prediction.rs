@@ -1,5 +1,6 @@
 //! Predictions: creating, claiming, changing, ending, reading and forgetting them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,9 @@ use crate::node::NodeEpoch;
 
 /// Sorts after every id.
 const AFTER_ALL_IDS: &str = "~";
+
+/// How far a place in the queue is counted: one that is further back has this number.
+pub const FURTHEST_POSITION: u64 = 1000;
 
 /// The precision of the time in an id.
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -111,6 +115,27 @@ pub enum LaneEffect {
     Claimed(Box<ClaimedLane>),
     /// The lane is free, and due then.
     DueAt(Timestamp),
+}
+
+/// A version whose predictions a node would take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The version.
+    pub version: VersionId,
+    /// The most predictions of it.
+    pub limit: u32,
+}
+
+impl Wanted {
+    /// What is wanted of each version, at most `limit`; of one that is named twice, the higher number.
+    pub(crate) fn by_version(wanted: &[Self], limit: u32) -> BTreeMap<&VersionId, u32> {
+        let mut limits = BTreeMap::new();
+        for Self { version, limit: wanted } in wanted {
+            let most: &mut u32 = limits.entry(version).or_default();
+            *most = (*most).max((*wanted).min(limit));
+        }
+        limits
+    }
 }
 
 /// A prediction that this node now holds.
@@ -257,14 +282,19 @@ pub trait PredictionStore: Send + Sync + 'static {
     /// The events of a prediction's stream whose number is at least `from`, at most about `limit` of them.
     async fn stream_from(&self, id: PredictionId, from: u64, limit: u32) -> Result<Option<StreamPage>>;
 
-    /// Claims waiting predictions of these versions, oldest first. Each gets a setup deadline of `setup_deadline`.
+    /// Claims waiting predictions, oldest first: of each version as many as are wanted of it, and `limit` in all. Each gets a
+    /// setup deadline of `setup_deadline`. While others claim, too, fewer may be found than there are.
     async fn claim(
         &self,
         node: &NodeEpoch,
-        versions: &[VersionId],
+        wanted: &[Wanted],
         limit: u32,
         setup_deadline: Timestamp,
     ) -> Result<Vec<Claimed>>;
+
+    /// How many predictions of the same version wait before this one, counted up to [`FURTHEST_POSITION`]; `None` when it does
+    /// not wait.
+    async fn queue_position(&self, id: PredictionId) -> Result<Option<u64>>;
 
     /// Gives a claimed prediction back that has not begun: it waits in the queue again, and the run is not counted.
     async fn release(&self, id: PredictionId, lease: &Lease, deadline: Deadline) -> Result<()>;

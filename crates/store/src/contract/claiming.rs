@@ -8,8 +8,10 @@ use cogwire_core::prediction::{Deadline, DeadlineKind, Event, Prediction, Reques
 use futures_util::future::join_all;
 
 use super::Home;
-use super::fixture::{Run, World, at, commit_of, id, item, new, node, request, said, succeeded, version};
-use crate::prediction::{CommitOutcome, Guard, Lease, Load, NewPrediction, Overdue};
+use super::fixture::{
+    Run, World, at, commit_of, id, item, new, node, request, said, succeeded, version, wanted,
+};
+use crate::prediction::{CommitOutcome, FURTHEST_POSITION, Guard, Lease, Load, NewPrediction, Overdue};
 
 fn ids(claimed: &[crate::prediction::Claimed]) -> Vec<PredictionId> {
     claimed.iter().map(|claimed| claimed.prediction.id()).collect()
@@ -35,10 +37,56 @@ pub async fn a_claim_sees_only_its_versions(home: Arc<dyn Home>) {
     for (number, of) in [(1, 2), (2, 3), (3, 1), (4, 2)] {
         world.create(Request { version: version(of), ..request(number) }).await;
     }
-    let versions = [version(1), version(2), version(2), version(9)];
-    let claimed = world.store.claim(&world.node, &versions, 10, at(99)).await.expect("the claim is written");
-    assert_eq!(ids(&claimed), [id(1), id(3), id(4)]);
-    assert!(world.store.claim(&world.node, &[], 10, at(99)).await.expect("nothing to write").is_empty());
+    let versions = [wanted(1, 10), wanted(2, 1), wanted(2, 10), wanted(9, 10)];
+    assert_eq!(ids(&world.claim_wanted(&versions, 10).await), [id(1), id(3), id(4)]);
+    assert!(world.claim_wanted(&[], 10).await.is_empty());
+}
+
+/// A node with little room for one version gets little of it, however much of it waits, and the oldest of the others.
+pub async fn the_limits_of_a_claim_hold(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in 1..=30 {
+        let of = if number <= 20 { 1 } else { 2 + (number % 2) as u8 };
+        world.create(Request { version: version(of), ..request(number) }).await;
+    }
+    let versions = [wanted(1, 2), wanted(2, 3), wanted(3, 0)];
+    assert_eq!(ids(&world.claim_wanted(&versions, 10).await), [1, 2, 22, 24, 26].map(id));
+    assert_eq!(ids(&world.claim_wanted(&versions, 3).await), [3, 4, 28].map(id), "the oldest of all");
+    assert_eq!(ids(&world.claim_wanted(&versions, 1).await), [id(5)]);
+    assert!(world.claim_wanted(&versions, 0).await.is_empty());
+    assert_eq!(ids(&world.claim_wanted(&[wanted(3, 9)], 2).await), [21, 23].map(id));
+}
+
+/// Nodes that have room for one prediction each find one each.
+pub async fn nodes_with_little_room_get_different_predictions(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    join_all((1..=60).map(|number| world.create(request(number)))).await;
+    let (room, mut all) = ([wanted(1, 1)], Vec::new());
+    while all.len() < 60 {
+        let claims = join_all((0..10).map(|_| world.claim_wanted(&room, 20))).await;
+        assert!(claims.iter().all(|claimed| claimed.len() <= 1));
+        all.extend(claims.iter().flat_map(|claimed| ids(claimed)));
+    }
+    all.sort_unstable();
+    assert_eq!(all, (1..=60).map(id).collect::<Vec<_>>());
+}
+
+/// Who waits is told how many are before it, up to a bound.
+pub async fn a_place_in_the_queue_is_counted(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    for number in [2, 4, 6] {
+        world.create(Request { version: version(2), ..request(number) }).await;
+    }
+    let furthest = FURTHEST_POSITION as u32;
+    join_all((10..12 + furthest).map(|number| world.create(request(number)))).await;
+    let place = async |number| world.store.queue_position(id(number)).await.expect("the queue is read");
+    assert_eq!([place(2).await, place(4).await, place(6).await], [0, 1, 2].map(Some));
+    assert_eq!(place(10).await, Some(0), "others wait for another version");
+    assert_eq!(place(9 + furthest).await, Some(FURTHEST_POSITION - 1));
+    assert_eq!(place(11 + furthest).await, Some(FURTHEST_POSITION), "there is one more before it");
+    assert_eq!(place(1).await, None, "there is none");
+    assert_eq!(ids(&world.claim_wanted(&[wanted(2, 1)], 1).await), [id(2)]);
+    assert_eq!([place(2).await, place(4).await, place(6).await], [None, Some(0), Some(1)]);
 }
 
 /// Two claims at once do not get the same prediction.
@@ -61,7 +109,7 @@ pub async fn nodes_that_claim_at_once_get_different_predictions(home: Arc<dyn Ho
         world.create(Request { version, ..request(number) })
     });
     join_all(waiting).await;
-    let (nodes, versions) = ([node("one"), node("two")], [version(1), version(2)]);
+    let (nodes, versions) = ([node("one"), node("two")], [wanted(1, 9), wanted(2, 9)]);
     let claim = |task: usize, limit| world.store.claim(&nodes[task % 2], &versions, limit, at(600_000));
     let mut all = Vec::new();
     // Whoever sees nothing because others are just taking it comes again.
@@ -106,7 +154,7 @@ pub async fn a_claim_sets_the_deadline_of_the_setup(home: Arc<dyn Home>) {
     world.create(request(1)).await;
     world.create(Request { cancel_at: Some(at(100)), ..request(2) }).await;
     world.create(Request { cancel_at: Some(at(300)), ..request(3) }).await;
-    world.store.claim(&world.node, &[version(1)], 10, at(200)).await.expect("the claim is written");
+    world.store.claim(&world.node, &[wanted(1, 10)], 10, at(200)).await.expect("the claim is written");
     assert_eq!(overdue_at(&world, 199).await, [Overdue { id: id(2), kind: DeadlineKind::CancelAfter }]);
     let mut setup = overdue_at(&world, 200).await.split_off(1);
     setup.sort_by_key(|overdue| overdue.id);

@@ -20,7 +20,7 @@ use crate::delivery::{
 };
 use crate::node::Node;
 use crate::prediction::{
-    Claimed, Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction,
+    Claimed, Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction, Wanted,
 };
 use crate::{NodeEpoch, Store};
 
@@ -44,6 +44,11 @@ pub(crate) fn account(name: &str) -> AccountId {
 
 pub(crate) fn version(number: u8) -> VersionId {
     format!("{number:02x}").repeat(32).parse().expect("64 hexadecimal digits")
+}
+
+/// At most `limit` predictions of a version.
+pub(crate) fn wanted(number: u8, limit: u32) -> Wanted {
+    Wanted { version: version(number), limit }
 }
 
 pub(crate) fn links() -> Links {
@@ -202,7 +207,13 @@ impl World {
 
     /// Claims waiting predictions of version 1 for this node.
     pub(crate) async fn claim(&self, limit: u32) -> Vec<Claimed> {
-        self.store.claim(&self.node, &[version(1)], limit, at(600_000)).await.expect("the claim is written")
+        self.claim_wanted(&[wanted(1, limit)], limit).await
+    }
+
+    /// Claims what is wanted of each version for this node.
+    pub(crate) async fn claim_wanted(&self, wanted: &[Wanted], limit: u32) -> Vec<Claimed> {
+        let claimed = self.store.claim(&self.node, wanted, limit, at(600_000)).await;
+        claimed.expect("the claim is written")
     }
 
     pub(crate) async fn commit(&self, commit: Commit) -> CommitOutcome {

@@ -72,8 +72,11 @@ macro_rules! contract_tests {
         $crate::contract_tests!(@module $home, claiming [
             the_oldest_waiting_predictions_are_claimed
             a_claim_sees_only_its_versions
+            the_limits_of_a_claim_hold
             a_prediction_is_claimed_once
             nodes_that_claim_at_once_get_different_predictions
+            nodes_with_little_room_get_different_predictions
+            a_place_in_the_queue_is_counted
             what_is_canceled_while_it_is_claimed_is_over
             a_claim_sets_the_deadline_of_the_setup
             a_released_prediction_waits_again
@@ -153,6 +156,7 @@ macro_rules! contract_tests {
             a_node_keeps_what_it_holds
             what_a_node_holds_is_known
             nodes_are_known_while_they_live
+            a_node_can_say_anew_what_it_runs
             the_store_can_be_checked
         ]);
         $crate::contract_tests!(@module $home, catalog [

@@ -196,6 +196,26 @@ pub async fn nodes_are_known_while_they_live(home: Arc<dyn Home>) {
     assert!(alive(later()).await.is_empty(), "its lease is over");
 }
 
+/// What a node runs changes while it lives, and only while it does.
+pub async fn a_node_can_say_anew_what_it_runs(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let versions = async || {
+        let nodes = world.store.live_nodes(at(10)).await.expect("it is read");
+        nodes.into_iter().flat_map(|node| node.versions).collect::<Vec<_>>()
+    };
+    let announce = async |numbers: &[u8]| {
+        let versions: Vec<_> = numbers.iter().copied().map(version).collect();
+        world.store.announce(&world.node, &versions).await.expect("it is written");
+    };
+    announce(&[2, 3]).await;
+    assert_eq!(versions().await, [version(2), version(3)]);
+    announce(&[]).await;
+    assert!(versions().await.is_empty());
+    world.store.retire_node(&world.node).await.expect("the node goes");
+    announce(&[1]).await;
+    assert!(versions().await.is_empty(), "it does not come back by that");
+}
+
 /// A store that works says so.
 pub async fn the_store_can_be_checked(home: Arc<dyn Home>) {
     let world = World::new(home).await;

@@ -6,6 +6,7 @@
 //! Rows are looked up as `= ANY (ARRAY[…])`, and in the order of the index that finds them: see [`super`].
 
 use async_trait::async_trait;
+use cogwire_core::id::VersionId;
 use cogwire_core::time::Timestamp;
 
 use super::PostgresStore;
@@ -90,6 +91,10 @@ impl NodeStore for PostgresStore {
         self.database.write(Class::Work, Repeat::Safe, |db| renew(db, node, now, lease_until)).await
     }
 
+    async fn announce(&self, node: &NodeEpoch, versions: &[VersionId]) -> Result<()> {
+        self.database.write(Class::Work, Repeat::Safe, |db| announce(db, node, versions)).await
+    }
+
     async fn retire_node(&self, node: &NodeEpoch) -> Result<()> {
         self.database.write(Class::Work, Repeat::Safe, |db| retire(db, node)).await
     }
@@ -136,6 +141,12 @@ async fn renew(db: Db, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp)
     }
     let peers: i64 = row.try_get(1)?;
     Ok(Renewal::Renewed { peers: u32::try_from(peers).unwrap_or(u32::MAX) })
+}
+
+async fn announce(db: Db, node: &NodeEpoch, versions: &[VersionId]) -> Outcome<()> {
+    let sql = "UPDATE node SET versions = $2 WHERE epoch = $1";
+    db.execute(sql, &[&&*node.0, &encode_versions(versions)]).await?;
+    Ok(())
 }
 
 async fn retire(db: Db, node: &NodeEpoch) -> Outcome<()> {

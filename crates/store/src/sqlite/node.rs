@@ -1,6 +1,7 @@
 //! Nodes in SQLite, where there is one at a time, and what becomes of the work of those before it.
 
 use async_trait::async_trait;
+use cogwire_core::id::VersionId;
 use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -25,6 +26,11 @@ impl NodeStore for SqliteStore {
     async fn renew_node(&self, node: &NodeEpoch, now: Timestamp, lease_until: Timestamp) -> Result<Renewal> {
         let node = node.clone();
         self.write(Class::Critical, move |batch| renew(batch.db, &node, now, lease_until)).await
+    }
+
+    async fn announce(&self, node: &NodeEpoch, versions: &[VersionId]) -> Result<()> {
+        let (node, versions) = (node.clone(), encode_versions(versions));
+        self.write(Class::Critical, move |batch| announce(batch.db, &node, &versions)).await
     }
 
     async fn retire_node(&self, node: &NodeEpoch) -> Result<()> {
@@ -84,6 +90,12 @@ fn renew(db: &Connection, node: &NodeEpoch, now: Timestamp, lease_until: Timesta
     let sql = "SELECT COUNT(*) FROM node WHERE epoch <> ?1 AND lease_until >= ?2";
     let peers = db.prepare_cached(sql)?.query_row(params![node.0, now.as_micros()], |row| row.get(0))?;
     Ok(Renewal::Renewed { peers })
+}
+
+fn announce(db: &Connection, node: &NodeEpoch, versions: &str) -> Outcome<()> {
+    let sql = "UPDATE node SET versions = ?2 WHERE epoch = ?1";
+    db.prepare_cached(sql)?.execute(params![node.0, versions])?;
+    Ok(())
 }
 
 fn retire(db: &Connection, node: &NodeEpoch) -> Outcome<()> {

@@ -6,13 +6,16 @@ use proptest::prelude::*;
 use crate::contract::fixture::{item, log};
 use crate::delivery::Verdict;
 
+/// How many versions there are.
+pub(super) const VERSIONS: usize = 2;
+
 /// One thing that happens.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// A prediction is created, waiting or claimed.
-    Create { claimed: bool },
-    /// The node whose turn it is claims what waits.
-    Claim { limit: u32 },
+    /// A prediction of one of the versions is created, waiting or claimed.
+    Create { of: usize, claimed: bool },
+    /// The node whose turn it is claims what waits: so much of each version, and so much in all.
+    Claim { wanted: [u32; VERSIONS], limit: u32 },
     /// Somebody commits an event to one of the predictions.
     Change { which: usize, by: Author, stale: bool, event: Event, deliver: bool },
     /// The holder gives a prediction back.
@@ -64,8 +67,8 @@ fn step() -> impl Strategy<Value = Step> {
     let change = (any::<usize>(), author(), prop::bool::weighted(0.15), event(), any::<bool>())
         .prop_map(|(which, by, stale, event, deliver)| Step::Change { which, by, stale, event, deliver });
     prop_oneof![
-        3 => any::<bool>().prop_map(|claimed| Step::Create { claimed }),
-        2 => (1..4_u32).prop_map(|limit| Step::Claim { limit }),
+        3 => (0..VERSIONS, any::<bool>()).prop_map(|(of, claimed)| Step::Create { of, claimed }),
+        2 => ([0..4_u32, 0..4_u32], 1..5_u32).prop_map(|(wanted, limit)| Step::Claim { wanted, limit }),
         12 => change,
         1 => any::<usize>().prop_map(|which| Step::Release { which }),
         1 => Just(Step::Restart),

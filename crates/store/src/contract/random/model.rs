@@ -1,22 +1,25 @@
 //! The model: what the store should hold, kept in memory by the rules of the core alone.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::id::{DeliveryId, PredictionId, VersionId};
 use cogwire_core::prediction::{
-    Deadline, DeadlineKind, Event, Limits, Loss, OutputContent, Prediction, Transition,
+    Deadline, DeadlineKind, Event, Limits, Loss, OutputContent, Prediction, Request, Transition,
 };
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::pacing::Next;
 
-use super::history::{Author, Sent, Step};
+use super::history::{Author, Sent, Step, VERSIONS};
 use crate::NodeEpoch;
 use crate::contract::fixture::{World, at, commit_of, finished, new, node, request_with_webhook, version};
 use crate::delivery::{BeginIntermediate, ClaimedLane, FinishedAttempt, LaneClaim, LaneOutcome};
 use crate::node::TakeOver;
-use crate::prediction::{Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction};
+use crate::prediction::{
+    Commit, CommitOutcome, CreateOutcome, Guard, LaneEffect, Lease, NewPrediction, Wanted,
+};
 
 /// Room for the ids and times of one case.
 const CASE_SPAN: u32 = 1_000_000;
@@ -68,6 +71,10 @@ impl Entry {
     fn lose_holder(&mut self) {
         self.former = self.holder.take().or(self.former.take());
     }
+}
+
+fn versions() -> [VersionId; VERSIONS] {
+    [version(1), version(2)]
 }
 
 /// Two nodes that nobody has heard of yet.
@@ -128,8 +135,8 @@ impl<'a> Case<'a> {
 
     async fn take(&mut self, step: Step) -> Checked {
         match step {
-            Step::Create { claimed } => self.create(claimed).await,
-            Step::Claim { limit } => self.claim(limit).await,
+            Step::Create { of, claimed } => self.create(of, claimed).await,
+            Step::Claim { wanted, limit } => self.claim(wanted, limit).await,
             Step::Change { which, by, stale, event, deliver } => match self.pick(which) {
                 Some(index) => self.change(index, by, stale, event, deliver).await,
                 None => Ok(()),
@@ -147,10 +154,11 @@ impl<'a> Case<'a> {
         which.checked_rem(self.entries.len())
     }
 
-    async fn create(&mut self, claimed: bool) -> Checked {
+    async fn create(&mut self, of: usize, claimed: bool) -> Checked {
         self.clock += 1;
         let number = self.number * CASE_SPAN + self.clock;
-        let request = request_with_webhook(number, &WebhookEvent::ALL);
+        let request =
+            Request { version: versions()[of].clone(), ..request_with_webhook(number, &WebhookEvent::ALL) };
         let prediction = Prediction::new(request.clone());
         let claim = claimed.then(|| self.actor.node.clone());
         let outcome = self.world.store.create(NewPrediction { claim, ..new(request) }).await;
@@ -168,12 +176,19 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    async fn claim(&mut self, limit: u32) -> Checked {
+    async fn claim(&mut self, wanted: [u32; VERSIONS], limit: u32) -> Checked {
         let setup = self.now() + Duration::from_secs(600);
-        let claimed = self.world.store.claim(&self.actor.node, &[version(1)], limit, setup).await;
+        let asked: Vec<Wanted> =
+            versions().into_iter().zip(wanted).map(|(version, limit)| Wanted { version, limit }).collect();
+        let claimed = self.world.store.claim(&self.actor.node, &asked, limit, setup).await;
         let claimed = claimed.map_err(|error| error.to_string())?;
-        let waiting = self.entries.iter_mut().filter(|entry| entry.waits()).take(limit as usize);
-        let expected: Vec<&mut Entry> = waiting.collect();
+        let mut room: HashMap<VersionId, u32> = versions().into_iter().zip(wanted).collect();
+        let mut has_room = |entry: &Entry| {
+            let left = room.get_mut(&entry.current.request.version).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        };
+        let waiting = self.entries.iter_mut().filter(|entry| entry.waits() && has_room(entry));
+        let expected: Vec<&mut Entry> = waiting.take(limit as usize).collect();
         same("claimed", claimed.len(), expected.len())?;
         for (claimed, entry) in claimed.into_iter().zip(expected) {
             entry.runs += 1;

@@ -1,6 +1,6 @@
 //! Handing waiting predictions to a node, taking them back, and noticing that their time is over.
 
-use cogwire_core::id::{PredictionId, VersionId};
+use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::Deadline;
 use cogwire_core::time::Timestamp;
 
@@ -9,28 +9,32 @@ use crate::node::NodeEpoch;
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::{Row, int};
-use crate::prediction::{Claimed, Lease, Load, Overdue};
+use crate::prediction::{Claimed, FURTHEST_POSITION, Lease, Load, Overdue, Wanted};
 
-/// Claims the oldest of the waiting predictions. For each version the oldest are found by index, some more than are wanted,
-/// because other nodes may be taking the same ones at this moment: those are passed over. Only as many are locked as are
-/// claimed. (`num_nulls` and not `IS NULL`, which would let the index of all that waits be read for one row.) The caller's
-/// own limit holds when it comes before that of the setup.
+/// Claims the oldest of the waiting predictions. The first look, which locks nothing, says how the claim is shared among the
+/// versions: it takes in twice as many as may be claimed, because other nodes may be taking the oldest at this moment. Then each
+/// version's share is locked, passing over what others have locked, and the oldest of all that are claimed. So no version
+/// gets more than is wanted of it, and what is locked in vain is never more than what is claimed. The caller's own limit holds
+/// when it comes before that of the setup.
 pub(in crate::postgres) const CLAIM: &str = concat!(
     "WITH waiting AS (
-       SELECT oldest.prediction_id, oldest.queued_at
-       FROM unnest($2::text[]) AS wanted (version), LATERAL (
+       SELECT wanted.version
+       FROM unnest($2::text[], $3::bigint[]) AS wanted (version, most), LATERAL (
          SELECT live.prediction_id, live.queued_at FROM live
          WHERE live.version = wanted.version AND live.owner IS NULL
-         ORDER BY live.queued_at, live.prediction_id LIMIT $3::bigint * 2 + 64) AS oldest
-       ORDER BY oldest.queued_at, oldest.prediction_id LIMIT $3::bigint * 2 + 64),
+         ORDER BY live.queued_at, live.prediction_id LIMIT wanted.most) AS oldest
+       ORDER BY oldest.queued_at, oldest.prediction_id LIMIT $4::bigint * 2),
+     shares AS (SELECT version, count(*) AS share FROM waiting GROUP BY version),
+     locked AS (
+       SELECT free.prediction_id, free.queued_at FROM shares, LATERAL (
+         SELECT live.prediction_id, live.queued_at FROM live
+         WHERE live.version = shares.version AND live.owner IS NULL
+         ORDER BY live.queued_at, live.prediction_id LIMIT shares.share FOR UPDATE SKIP LOCKED) AS free),
      chosen AS (
-       SELECT live.prediction_id FROM waiting, live
-       WHERE live.prediction_id = ANY (ARRAY[waiting.prediction_id]) AND num_nulls(live.owner) = 1
-       ORDER BY waiting.queued_at, waiting.prediction_id LIMIT $3
-       FOR UPDATE OF live SKIP LOCKED)
+       SELECT prediction_id FROM locked ORDER BY queued_at, prediction_id LIMIT $4)
      UPDATE live AS l SET owner = $1, lease_no = l.lease_no + 1, run = l.run + 1,
-       deadline = LEAST(p.cancel_at, $4),
-       deadline_kind = CASE WHEN p.cancel_at <= $4 THEN 'cancel_after' ELSE 'setup' END
+       deadline = LEAST(p.cancel_at, $5),
+       deadline_kind = CASE WHEN p.cancel_at <= $5 THEN 'cancel_after' ELSE 'setup' END
      FROM chosen JOIN prediction AS p ON p.id = ANY (ARRAY[chosen.prediction_id])
      WHERE l.prediction_id = ANY (ARRAY[chosen.prediction_id])
      RETURNING ",
@@ -40,6 +44,16 @@ pub(in crate::postgres) const CLAIM: &str = concat!(
     ", l.queued_at, l.lease_no, l.run"
 );
 
+/// How many of the same version wait before one that waits, counted up to a bound. (`num_nulls` and not `IS NULL`, which would
+/// let the index of all that waits be read for one row.)
+pub(in crate::postgres) const POSITION: &str = "
+    SELECT prediction_id, (SELECT count(*) FROM (
+             SELECT 1 FROM live AS earlier
+             WHERE earlier.version = live.version AND earlier.owner IS NULL
+               AND (earlier.queued_at, earlier.prediction_id) < (live.queued_at, live.prediction_id)
+             LIMIT $2) AS counted) AS position
+    FROM live WHERE prediction_id = $1 AND num_nulls(owner) = 1";
+
 /// Predictions whose deadline has passed.
 pub(in crate::postgres) const OVERDUE: &str = "
     SELECT prediction_id, deadline_kind FROM live WHERE deadline <= $1 ORDER BY deadline, prediction_id LIMIT $2";
@@ -47,15 +61,15 @@ pub(in crate::postgres) const OVERDUE: &str = "
 pub(super) async fn claim(
     db: Db,
     node: &NodeEpoch,
-    versions: &[VersionId],
+    wanted: &[Wanted],
     limit: u32,
     setup_deadline: Timestamp,
 ) -> Outcome<Vec<Claimed>> {
-    let mut versions: Vec<&str> = versions.iter().map(VersionId::as_str).collect();
-    versions.sort_unstable();
-    versions.dedup();
+    let wanted = Wanted::by_version(wanted, limit).into_iter();
+    let (versions, most): (Vec<&str>, Vec<i64>) =
+        wanted.map(|(version, most)| (version.as_str(), i64::from(most))).unzip();
     let (limit, setup) = (i64::from(limit), setup_deadline.as_micros());
-    let rows = db.query(CLAIM, &[&&*node.0, &versions, &limit, &setup]).await?;
+    let rows = db.query(CLAIM, &[&&*node.0, &versions, &most, &limit, &setup]).await?;
     let mut claimed = rows
         .iter()
         .map(|row| {
@@ -70,6 +84,11 @@ pub(super) async fn claim(
 fn decode_claimed(row: Row<'_>, node: &NodeEpoch) -> Outcome<Claimed> {
     let lease = Lease { node: node.clone(), lease_no: row.count("lease_no")? };
     Ok(Claimed { prediction: read::prediction(row)?, lease, run: row.number("run")? })
+}
+
+pub(super) async fn queue_position(db: Db, id: PredictionId) -> Outcome<Option<u64>> {
+    let row = db.query_optional(POSITION, &[&id.as_str(), &int(FURTHEST_POSITION)]).await?;
+    row.map(|row| Row::new("live", &row).count("position")).transpose()
 }
 
 /// Gives back a prediction that the lease still holds and that has not begun.

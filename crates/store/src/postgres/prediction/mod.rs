@@ -13,7 +13,7 @@ mod transition;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cogwire_core::id::{FileId, PredictionId, VersionId};
+use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::prediction::{Deadline, Prediction};
 use cogwire_core::time::Timestamp;
 use tokio::sync::Semaphore;
@@ -26,12 +26,12 @@ use crate::error::{Error, Result};
 use crate::node::NodeEpoch;
 use crate::prediction::{
     Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FileRow, Idempotency, Lease, ListPredictions,
-    Load, NewPrediction, Overdue, PredictionStore, StreamPage,
+    Load, NewPrediction, Overdue, PredictionStore, StreamPage, Wanted,
 };
 
 #[cfg(test)]
 pub(super) use self::{
-    claim::{CLAIM, OVERDUE},
+    claim::{CLAIM, OVERDUE, POSITION},
     create::CREATE,
     read::{NEWEST_FIRST, OLDEST_FIRST, ONE},
     refusal::FOUND,
@@ -113,12 +113,16 @@ impl PredictionStore for PostgresStore {
     async fn claim(
         &self,
         node: &NodeEpoch,
-        versions: &[VersionId],
+        wanted: &[Wanted],
         limit: u32,
         setup_deadline: Timestamp,
     ) -> Result<Vec<Claimed>> {
-        let claim = |db| claim::claim(db, node, versions, limit, setup_deadline);
+        let claim = |db| claim::claim(db, node, wanted, limit, setup_deadline);
         self.database.write(Class::Work, Repeat::Safe, claim).await
+    }
+
+    async fn queue_position(&self, id: PredictionId) -> Result<Option<u64>> {
+        self.database.read(Class::Api, |db| claim::queue_position(db, id)).await
     }
 
     async fn release(&self, id: PredictionId, lease: &Lease, deadline: Deadline) -> Result<()> {

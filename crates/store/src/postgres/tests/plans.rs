@@ -15,7 +15,7 @@ use crate::postgres::delivery::{
 use crate::postgres::node::{FREE_LANES, REQUEUE, SEIZE_LOST};
 use crate::postgres::prediction::{
     ADD_FILE, CLAIM, CREATE, END, EXPIRED, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE, OVERDUE,
-    PAGE, STEP,
+    PAGE, POSITION, STEP,
 };
 
 fn statements() -> Vec<(&'static str, &'static str)> {
@@ -25,6 +25,7 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("step", &STEP),
         ("look for what was refused", FOUND),
         ("claim", CLAIM),
+        ("count who waits before", POSITION),
         ("find what is overdue", OVERDUE),
         ("load", ONE),
         ("list", NEWEST_FIRST),

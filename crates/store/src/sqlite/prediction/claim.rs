@@ -1,6 +1,6 @@
 //! Handing waiting predictions to a node, taking them back, and noticing that their time is over.
 
-use cogwire_core::id::{PredictionId, VersionId};
+use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::{Deadline, DeadlineKind, Request};
 use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, params};
@@ -9,13 +9,22 @@ use super::create::deadline_columns;
 use super::read;
 use crate::error::Error;
 use crate::node::NodeEpoch;
-use crate::prediction::{Claimed, Lease, Load, Overdue};
+use crate::prediction::{Claimed, FURTHEST_POSITION, Lease, Load, Overdue, Wanted};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{Row, int};
 
 /// The waiting predictions of one version, oldest first.
 pub(in crate::sqlite) const WAITING: &str = "SELECT prediction_id, queued_at FROM live
     WHERE version = ?1 AND owner IS NULL ORDER BY queued_at, prediction_id LIMIT ?2";
+
+/// How many of the same version wait before one that waits, counted up to a bound.
+pub(in crate::sqlite) const POSITION: &str = "
+    SELECT prediction_id, (SELECT COUNT(*) FROM (
+             SELECT 1 FROM live AS earlier
+             WHERE earlier.version = live.version AND earlier.owner IS NULL
+               AND (earlier.queued_at, earlier.prediction_id) < (live.queued_at, live.prediction_id)
+             LIMIT ?2)) AS position
+    FROM live WHERE prediction_id = ?1 AND owner IS NULL";
 
 /// Predictions whose deadline has passed.
 pub(in crate::sqlite) const OVERDUE: &str =
@@ -24,26 +33,25 @@ pub(in crate::sqlite) const OVERDUE: &str =
 pub(super) fn claim(
     db: &Connection,
     node: &NodeEpoch,
-    versions: &[VersionId],
+    wanted: &[Wanted],
     limit: u32,
     setup_deadline: Timestamp,
 ) -> Outcome<Vec<Claimed>> {
-    let oldest = oldest_waiting(db, versions, limit)?;
+    let oldest = oldest_waiting(db, wanted, limit)?;
     oldest.into_iter().map(|id| claim_one(db, node, id, setup_deadline)).collect()
 }
 
-fn oldest_waiting(db: &Connection, versions: &[VersionId], limit: u32) -> Outcome<Vec<PredictionId>> {
+fn oldest_waiting(db: &Connection, wanted: &[Wanted], limit: u32) -> Outcome<Vec<PredictionId>> {
     let mut waiting = Vec::new();
-    for version in versions {
+    for (version, most) in Wanted::by_version(wanted, limit) {
         let mut statement = db.prepare_cached(WAITING)?;
-        let mut rows = statement.query(params![version.as_str(), limit])?;
+        let mut rows = statement.query(params![version.as_str(), most])?;
         while let Some(row) = rows.next()? {
             let row = Row::new("live", row);
             waiting.push((row.time("queued_at")?, row.parse("prediction_id")?));
         }
     }
     waiting.sort_unstable();
-    waiting.dedup();
     waiting.truncate(limit as usize);
     Ok(waiting.into_iter().map(|(_, id)| id).collect())
 }
@@ -78,6 +86,12 @@ fn deadline_of_setup(request: &Request, setup: Timestamp) -> Deadline {
 fn missing_prediction(id: PredictionId) -> Error {
     let reason = "it has no row in table prediction".to_owned();
     Error::Corrupt { table: "live", column: "prediction_id", row: id.to_string(), reason }
+}
+
+pub(super) fn queue_position(db: &Connection, id: PredictionId) -> Outcome<Option<u64>> {
+    let mut statement = db.prepare_cached(POSITION)?;
+    let mut rows = statement.query(params![id.as_str(), int(FURTHEST_POSITION)])?;
+    rows.next()?.map(|row| Row::new("live", row).count("position")).transpose()
 }
 
 /// Gives back a prediction that the lease still holds and that has not begun.

@@ -8,7 +8,7 @@ mod retention;
 mod stream;
 
 use async_trait::async_trait;
-use cogwire_core::id::{FileId, PredictionId, VersionId};
+use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::prediction::{Deadline, Prediction};
 use cogwire_core::time::Timestamp;
 
@@ -19,11 +19,11 @@ use crate::error::Result;
 use crate::node::NodeEpoch;
 use crate::prediction::{
     Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FileRow, Lease, ListPredictions, Load,
-    NewPrediction, Overdue, PredictionStore, StreamPage,
+    NewPrediction, Overdue, PredictionStore, StreamPage, Wanted,
 };
 
 #[cfg(test)]
-pub(super) use self::{claim::OVERDUE, claim::WAITING, retention::EXPIRED};
+pub(super) use self::{claim::OVERDUE, claim::POSITION, claim::WAITING, retention::EXPIRED};
 
 #[async_trait]
 impl PredictionStore for SqliteStore {
@@ -61,13 +61,17 @@ impl PredictionStore for SqliteStore {
     async fn claim(
         &self,
         node: &NodeEpoch,
-        versions: &[VersionId],
+        wanted: &[Wanted],
         limit: u32,
         setup_deadline: Timestamp,
     ) -> Result<Vec<Claimed>> {
-        let (node, versions) = (node.clone(), versions.to_vec());
-        let work = move |db: &_| claim::claim(db, &node, &versions, limit, setup_deadline);
+        let (node, wanted) = (node.clone(), wanted.to_vec());
+        let work = move |db: &_| claim::claim(db, &node, &wanted, limit, setup_deadline);
         self.write(Class::Critical, move |batch| work(batch.db)).await
+    }
+
+    async fn queue_position(&self, id: PredictionId) -> Result<Option<u64>> {
+        self.read(move |db| claim::queue_position(db, id)).await
     }
 
     async fn release(&self, id: PredictionId, lease: &Lease, deadline: Deadline) -> Result<()> {
