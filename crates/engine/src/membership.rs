@@ -115,7 +115,8 @@ impl Shared {
         };
         let taken = self.store.take_over(&self.node, how).await?;
         for run in &taken.lost {
-            let loss = if run.showed_life { Loss::Interrupted } else { Loss::RunsExhausted(run.runs) };
+            let was_tried_again = !run.showed_life && run.runs > how.max_runs;
+            let loss = if was_tried_again { Loss::RunsExhausted(run.runs) } else { Loss::Interrupted };
             self.end_or_log(run.id, Event::Lost(loss)).await?;
         }
         if taken.requeued > 0 {

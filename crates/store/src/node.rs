@@ -72,7 +72,7 @@ pub struct HeldRun {
 pub struct TakenOver {
     /// Predictions none of whose events is durable: they wait in the queue again.
     pub requeued: u64,
-    /// Predictions that had shown signs of life, or were begun too often: the caller must end each of them.
+    /// Trainings, and predictions that had shown signs of life or were begun too often: the caller must end each of them.
     pub lost: Vec<LostRun>,
     /// Lanes that wait to be sent again.
     pub lanes: u64,
@@ -85,7 +85,7 @@ pub struct LostRun {
     pub id: PredictionId,
     /// How often it had been begun.
     pub runs: u32,
-    /// Whether any of its events is durable. When none is, it was begun more than the allowed number of times.
+    /// Whether any of its events is durable. When none is, it is a training, or was begun more than the allowed number of times.
     pub showed_life: bool,
 }
 
@@ -117,7 +117,7 @@ pub trait NodeStore: Send + Sync + 'static {
 
     /// Ends the epochs whose lease is over, and takes predictions and lanes from epochs that have ended. Predictions without a
     /// durable event and begun at most `max_runs` times wait again; the others are claimed for `node` and returned, at most
-    /// `limit`.
+    /// `limit`. Trainings are among the others, however silent they were: they cost too much to be done twice unasked.
     async fn take_over(&self, node: &NodeEpoch, how: TakeOver) -> Result<TakenOver>;
 
     /// The predictions that the store takes this node to run.

@@ -149,6 +149,7 @@ macro_rules! contract_tests {
         $crate::contract_tests!(@module $home, takeover [
             a_silent_run_waits_again
             a_run_that_showed_life_is_lost
+            a_training_is_lost_however_silent
             a_run_that_was_begun_too_often_is_lost
             lost_runs_are_limited
             lanes_are_taken_over

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cogwire_core::prediction::{DeadlineKind, Request};
+use cogwire_core::prediction::{DeadlineKind, Kind, Request};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 
@@ -77,6 +77,24 @@ pub async fn a_run_that_showed_life_is_lost(home: Arc<dyn Home>) {
     assert!(matches!(outcome, CommitOutcome::Fenced));
     assert!(world.claim(1).await.is_empty());
     assert_eq!(take_over(&world).await, TakenOver::default(), "it is the new node's to end");
+}
+
+/// A training is not run again, even when nobody has seen anything of it.
+pub async fn a_training_is_lost_however_silent(home: Arc<dyn Home>) {
+    let mut world = World::new(home).await;
+    let training = |number| Request { kind: Kind::Training, ..request(number) };
+    world.create_run(training(1)).await;
+    let mut loud = world.create_run(training(2)).await;
+    world.advance(&mut loud, said(vec![log("l")]), at(10)).await;
+    world.create_run(request(3)).await;
+    world.create(training(4)).await;
+    succeed_to(&mut world).await;
+    let lost = |number, showed_life| LostRun { id: id(number), runs: 1, showed_life };
+    let mut taken = take_over(&world).await;
+    taken.lost.sort_unstable_by_key(|lost| lost.id);
+    assert_eq!((taken.requeued, taken.lost), (1, vec![lost(1, false), lost(2, true)]));
+    let waiting: Vec<_> = world.claim(9).await.iter().map(|claimed| claimed.prediction.id()).collect();
+    assert_eq!(waiting, [id(3), id(4)], "one that had not begun still waits");
 }
 
 /// A prediction that brings every server down is not run for ever.

@@ -42,13 +42,13 @@ const GONE_OWNERS: &str = "
     WHERE owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM node WHERE epoch = owner)
     ORDER BY owner";
 
-/// What had not shown any sign of life waits again. Its deadline was that of its setup, which says nothing about the queue;
+/// What had not shown any sign of life waits again, unless it is a training. Its deadline was that of its setup, which says nothing about the queue;
 /// the caller's own limit is kept. Rows that are being written at this moment come with the next round.
 pub(super) const REQUEUE: &str = "
     WITH silent AS (
       SELECT prediction_id, LEAST(cancel_at, $3) AS deadline, cancel_at <= $3 AS is_callers
       FROM live JOIN prediction ON id = ANY (ARRAY[prediction_id])
-      WHERE owner = ANY (ARRAY[$1]) AND live.revision = 0 AND run <= $2
+      WHERE owner = ANY (ARRAY[$1]) AND live.revision = 0 AND run <= $2 AND kind <> 'training'
       ORDER BY owner, prediction_id FOR UPDATE OF live SKIP LOCKED)
     UPDATE live SET owner = NULL, lease_no = lease_no + 1, deadline = silent.deadline,
       deadline_kind = CASE WHEN is_callers THEN 'cancel_after' ELSE 'queue' END
@@ -57,8 +57,9 @@ pub(super) const REQUEUE: &str = "
 /// Claims the others for another node, so that only it ends them.
 pub(super) const SEIZE_LOST: &str = "
     WITH lost AS (
-      SELECT prediction_id FROM live WHERE owner = ANY (ARRAY[$1]) AND (revision > 0 OR run > $4)
-      ORDER BY owner, prediction_id LIMIT $3 FOR UPDATE SKIP LOCKED)
+      SELECT prediction_id FROM live JOIN prediction ON id = ANY (ARRAY[prediction_id])
+      WHERE owner = ANY (ARRAY[$1]) AND (live.revision > 0 OR run > $4 OR kind = 'training')
+      ORDER BY owner, prediction_id LIMIT $3 FOR UPDATE OF live SKIP LOCKED)
     UPDATE live SET owner = $2, lease_no = lease_no + 1
     FROM lost WHERE live.prediction_id = ANY (ARRAY[lost.prediction_id])
     RETURNING live.prediction_id, run, revision";

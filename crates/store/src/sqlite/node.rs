@@ -179,14 +179,15 @@ fn live_nodes(db: &Connection, now: Timestamp) -> Outcome<Vec<Node>> {
     Ok(nodes)
 }
 
-/// What had not shown any sign of life waits again. Its deadline was that of its setup, which says nothing about the
+/// What had not shown any sign of life waits again, unless it is a training. Its deadline was that of its setup, which says nothing about the
 /// queue; the caller's own limit is kept.
 fn requeue(db: &Connection, owner: &str, how: &TakeOver) -> Outcome<u64> {
     let sql = "UPDATE live SET owner = NULL, lease_no = lease_no + 1,
                  deadline = COALESCE((SELECT MIN(cancel_at, ?3) FROM prediction WHERE id = prediction_id), ?3),
                  deadline_kind = CASE WHEN (SELECT cancel_at FROM prediction WHERE id = prediction_id) <= ?3
                    THEN 'cancel_after' ELSE 'queue' END
-               WHERE owner = ?1 AND revision = 0 AND run <= ?2";
+               WHERE owner = ?1 AND revision = 0 AND run <= ?2
+                 AND EXISTS (SELECT 1 FROM prediction WHERE id = prediction_id AND kind <> 'training')";
     let values = params![owner, how.max_runs, how.queue_deadline.as_micros()];
     Ok(db.prepare_cached(sql)?.execute(values)? as u64)
 }

@@ -1,6 +1,6 @@
 //! What can happen, in any order.
 
-use cogwire_core::prediction::{ChunkEvent, Event, Report, RunEnd};
+use cogwire_core::prediction::{ChunkEvent, Event, Kind, Report, RunEnd};
 use proptest::prelude::*;
 
 use crate::contract::fixture::{item, log};
@@ -12,8 +12,8 @@ pub(super) const VERSIONS: usize = 2;
 /// One thing that happens.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    /// A prediction of one of the versions is created, waiting or claimed.
-    Create { of: usize, claimed: bool },
+    /// A prediction or training of one of the versions is created, waiting or claimed.
+    Create { kind: Kind, of: usize, claimed: bool },
     /// The node whose turn it is claims what waits: so much of each version, and so much in all.
     Claim { wanted: [u32; VERSIONS], limit: u32 },
     /// Somebody commits an event to one of the predictions.
@@ -67,13 +67,17 @@ fn step() -> impl Strategy<Value = Step> {
     let change = (any::<usize>(), author(), prop::bool::weighted(0.15), event(), any::<bool>())
         .prop_map(|(which, by, stale, event, deliver)| Step::Change { which, by, stale, event, deliver });
     prop_oneof![
-        3 => (0..VERSIONS, any::<bool>()).prop_map(|(of, claimed)| Step::Create { of, claimed }),
+        3 => (kind(), 0..VERSIONS, any::<bool>()).prop_map(|(kind, of, claimed)| Step::Create { kind, of, claimed }),
         2 => ([0..4_u32, 0..4_u32], 1..5_u32).prop_map(|(wanted, limit)| Step::Claim { wanted, limit }),
         12 => change,
         1 => any::<usize>().prop_map(|which| Step::Release { which }),
         1 => Just(Step::Restart),
         4 => (sent(), any::<bool>()).prop_map(|(verdict, hears)| Step::Deliver { verdict, hears }),
     ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![3 => Just(Kind::Prediction), 1 => Just(Kind::Training)]
 }
 
 fn author() -> impl Strategy<Value = Author> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cogwire_core::id::{DeliveryId, PredictionId, VersionId};
 use cogwire_core::prediction::{
-    Deadline, DeadlineKind, Event, Limits, Loss, OutputContent, Prediction, Request, Transition,
+    Deadline, DeadlineKind, Event, Kind, Limits, Loss, OutputContent, Prediction, Request, Transition,
 };
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
@@ -66,6 +66,11 @@ impl Entry {
 
     fn waits(&self) -> bool {
         self.holder.is_none() && !self.is_over()
+    }
+
+    fn may_be_run_again(&self) -> bool {
+        let is_training = self.current.request.kind == Kind::Training;
+        self.current.revision == 0 && self.runs <= MAX_RUNS && !is_training
     }
 
     fn lose_holder(&mut self) {
@@ -135,7 +140,7 @@ impl<'a> Case<'a> {
 
     async fn take(&mut self, step: Step) -> Checked {
         match step {
-            Step::Create { of, claimed } => self.create(of, claimed).await,
+            Step::Create { kind, of, claimed } => self.create(kind, of, claimed).await,
             Step::Claim { wanted, limit } => self.claim(wanted, limit).await,
             Step::Change { which, by, stale, event, deliver } => match self.pick(which) {
                 Some(index) => self.change(index, by, stale, event, deliver).await,
@@ -154,11 +159,11 @@ impl<'a> Case<'a> {
         which.checked_rem(self.entries.len())
     }
 
-    async fn create(&mut self, of: usize, claimed: bool) -> Checked {
+    async fn create(&mut self, kind: Kind, of: usize, claimed: bool) -> Checked {
         self.clock += 1;
         let number = self.number * CASE_SPAN + self.clock;
-        let request =
-            Request { version: versions()[of].clone(), ..request_with_webhook(number, &WebhookEvent::ALL) };
+        let version = versions()[of].clone();
+        let request = Request { kind, version, ..request_with_webhook(number, &WebhookEvent::ALL) };
         let prediction = Prediction::new(request.clone());
         let claim = claimed.then(|| self.actor.node.clone());
         let outcome = self.world.store.create(NewPrediction { claim, ..new(request) }).await;
@@ -283,10 +288,9 @@ impl<'a> Case<'a> {
         };
         let taken = self.world.store.take_over(&self.actor.node, how).await;
         let taken = taken.map_err(|error| error.to_string())?;
-        let (silent, lost): (Vec<usize>, Vec<usize>) =
-            (0..self.entries.len()).filter(|index| self.entries[*index].holder.is_some()).partition(
-                |index| self.entries[*index].current.revision == 0 && self.entries[*index].runs <= MAX_RUNS,
-            );
+        let (silent, lost): (Vec<usize>, Vec<usize>) = (0..self.entries.len())
+            .filter(|index| self.entries[*index].holder.is_some())
+            .partition(|index| self.entries[*index].may_be_run_again());
         same("requeued", taken.requeued, silent.len() as u64)?;
         let mut stored: Vec<PredictionId> = taken.lost.iter().map(|lost| lost.id).collect();
         stored.sort_unstable();
