@@ -149,7 +149,7 @@ impl Shared {
         });
         let deadline =
             self.config.limits.deadline(&request, &cogwire_core::prediction::State::Starting, claimed_at);
-        NewPrediction { request, claim, deadline, idempotency }
+        NewPrediction { request, claim, deadline, idempotency, uploads: Vec::new() }
     }
 
     fn begin_life(self: &Arc<Self>, request: Request, slot: Option<OwnedSemaphorePermit>) -> Prediction {

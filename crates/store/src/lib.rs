@@ -26,6 +26,7 @@ pub mod prediction;
 pub mod signal;
 pub mod sqlite;
 pub mod transfer;
+pub mod upload;
 
 pub use account::AccountStore;
 pub use catalog::CatalogStore;
@@ -40,10 +41,18 @@ pub use prediction::PredictionStore;
 pub use signal::{Signal, SignalStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use transfer::TransferStore;
+pub use upload::UploadStore;
 
 /// Everything that is durable.
 pub trait Store:
-    PredictionStore + DeliveryStore + CatalogStore + AccountStore + NodeStore + SignalStore + TransferStore
+    PredictionStore
+    + DeliveryStore
+    + CatalogStore
+    + AccountStore
+    + UploadStore
+    + NodeStore
+    + SignalStore
+    + TransferStore
 {
 }
 
@@ -52,6 +61,7 @@ impl<T> Store for T where
         + DeliveryStore
         + CatalogStore
         + AccountStore
+        + UploadStore
         + NodeStore
         + SignalStore
         + TransferStore

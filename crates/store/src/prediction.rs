@@ -34,6 +34,8 @@ pub struct NewPrediction {
     pub deadline: Option<Deadline>,
     /// From `Idempotency-Key`.
     pub idempotency: Option<Idempotency>,
+    /// The uploads that the input names: they stay until the prediction has ended.
+    pub uploads: Vec<FileId>,
 }
 
 /// A key under which a create happens at most once.
@@ -181,32 +183,43 @@ pub struct ListPredictions {
 
 /// A place between two rows of a list that is ordered newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cursor {
+pub enum Cursor<Id = PredictionId> {
     /// Rows older than this one, newest first.
-    Before(PredictionId),
+    Before(Id),
     /// Rows newer than this one; the nearest ones, still returned newest first.
-    After(PredictionId),
+    After(Id),
+}
+
+impl<Id: Copy + ToString> Cursor<Id> {
+    /// The ids between which the page lies, both excluded.
+    pub(crate) fn id_range(cursor: Option<Self>) -> (String, String) {
+        match cursor {
+            None => (String::new(), AFTER_ALL_IDS.to_owned()),
+            Some(Self::Before(id)) => (String::new(), id.to_string()),
+            Some(Self::After(id)) => (id.to_string(), AFTER_ALL_IDS.to_owned()),
+        }
+    }
+
+    /// Whether the page is read from its oldest row on.
+    pub(crate) fn is_backwards(cursor: Option<Self>) -> bool {
+        matches!(cursor, Some(Self::After(_)))
+    }
 }
 
 impl ListPredictions {
     /// The ids between which the page lies, both excluded. Ids begin with the time of creation, by the millisecond, so that
     /// a range of times is a range of the primary key.
     pub(crate) fn id_range(&self) -> (String, String) {
-        let first_at = |at| PredictionId::first_at(at).as_str().to_owned();
-        let mut above = self.created_after.map_or_else(String::new, |at| first_at(at - MILLISECOND));
-        let mut below =
-            self.created_before.map_or_else(|| AFTER_ALL_IDS.to_owned(), |at| first_at(at + MILLISECOND));
-        match self.cursor {
-            Some(Cursor::Before(id)) => below = below.min(id.as_str().to_owned()),
-            Some(Cursor::After(id)) => above = above.max(id.as_str().to_owned()),
-            None => {}
-        }
-        (above, below)
+        let first_at = |at| PredictionId::first_at(at).to_string();
+        let (above, below) = Cursor::id_range(self.cursor);
+        let after = self.created_after.map(|at| first_at(at - MILLISECOND));
+        let before = self.created_before.map(|at| first_at(at + MILLISECOND));
+        (after.into_iter().fold(above, String::max), before.into_iter().fold(below, String::min))
     }
 
     /// Whether the page is read from its oldest prediction on.
     pub(crate) fn is_backwards(&self) -> bool {
-        matches!(self.cursor, Some(Cursor::After(_)))
+        Cursor::is_backwards(self.cursor)
     }
 }
 

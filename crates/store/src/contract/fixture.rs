@@ -94,7 +94,7 @@ pub(crate) fn webhook(origin: &str, events: &[WebhookEvent]) -> Webhook {
 pub(crate) fn new(request: Request) -> NewPrediction {
     let deadline =
         Some(Deadline { at: request.created_at + Limits::default().queue, kind: DeadlineKind::Queue });
-    NewPrediction { request, claim: None, deadline, idempotency: None }
+    NewPrediction { request, claim: None, deadline, idempotency: None, uploads: Vec::new() }
 }
 
 /// What a model says in one report.

@@ -20,6 +20,7 @@ pub mod retention;
 pub mod streams;
 pub mod takeover;
 pub mod transfer;
+pub mod uploads;
 
 use std::sync::Arc;
 
@@ -170,6 +171,13 @@ macro_rules! contract_tests {
             a_version_is_removed_when_nothing_needs_it
             a_model_without_versions_is_removed
             content_is_in_use_while_a_version_is_made_of_it
+        ]);
+        $crate::contract_tests!(@module $home, uploads [
+            an_upload_is_kept_as_it_was
+            uploads_are_listed_newest_first
+            an_upload_is_removed
+            uploads_expire
+            an_upload_stays_while_a_prediction_needs_it
         ]);
         $crate::contract_tests!(@module $home, accounts [
             accounts_are_made_once

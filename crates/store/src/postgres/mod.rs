@@ -48,6 +48,7 @@ mod tests;
 mod tls;
 mod transfer;
 mod tries;
+mod upload;
 mod url;
 
 use std::time::Duration;

@@ -22,6 +22,7 @@ pub mod testing;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
 mod transfer;
+mod upload;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -89,7 +89,7 @@ const fn bytes(name: &'static str) -> Column {
 }
 
 /// All tables, in the order in which they are moved: what others refer to comes first.
-pub static TABLES: [Table; 15] = [
+pub static TABLES: [Table; 17] = [
     Table { name: "account", key_columns: 1, columns: &[text("id"), integer("created_at")] },
     Table {
         name: "token",
@@ -164,6 +164,22 @@ pub static TABLES: [Table; 15] = [
         key_columns: 1,
         columns: &[text("id"), text("prediction_id"), text("name"), integer("size"), integer("created_at")],
     },
+    Table {
+        name: "upload",
+        key_columns: 1,
+        columns: &[
+            text("id"),
+            text("account"),
+            text("name"),
+            text("content_type"),
+            integer("size"),
+            text("sha256"),
+            text("metadata"),
+            integer("created_at"),
+            integer("expires_at").optional(),
+        ],
+    },
+    Table { name: "upload_use", key_columns: 2, columns: &[text("upload"), text("prediction_id")] },
     Table {
         name: "idempotency",
         key_columns: 2,

@@ -149,6 +149,7 @@ impl World {
             claim: Some(self.node.clone()),
             deadline: None,
             idempotency: None,
+            uploads: Vec::new(),
         };
         self.store.create(new).await.expect("writable");
         Prediction::new(request)

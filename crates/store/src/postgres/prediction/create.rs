@@ -29,7 +29,10 @@ pub(in crate::postgres) const CREATE: &str = "
         deadline_kind)
       SELECT id, version, created_at, owner, claimed, claimed, 0, 0, deadline, deadline_kind
       FROM unnest($1::text[], $5::text[], $8::bigint[], $17::text[], $18::bigint[], $19::bigint[], $20::text[])
-        AS new (id, version, created_at, owner, claimed, deadline, deadline_kind))
+        AS new (id, version, created_at, owner, claimed, deadline, deadline_kind)),
+    used AS (
+      INSERT INTO upload_use (upload, prediction_id) SELECT * FROM unnest($22::text[], $23::text[])
+      ON CONFLICT (upload, prediction_id) DO NOTHING)
     INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, cancel_at, streams, input,
       webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload, destination)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
@@ -109,7 +112,11 @@ async fn insert(db: &Db, new: &[Arc<NewPrediction>]) -> Outcome<()> {
         .and(|new| micros(new.deadline.map(|deadline| deadline.at)))
         .and(|new| new.deadline.map(|deadline| deadline.kind.as_str()))
         .and(|new| new.request.destination.as_ref().map(ModelName::as_str));
-    db.execute(CREATE, &columns.values()).await?;
+    let uses: Vec<_> =
+        new.iter().flat_map(|new| new.uploads.iter().map(|upload| (upload, new.request.id))).collect();
+    let uses =
+        Columns::of(&uses).and(|(upload, _)| upload.as_str()).and(|(_, prediction)| prediction.as_str());
+    db.execute(CREATE, &[columns.values(), uses.values()].concat()).await?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use crate::postgres::prediction::{
     ADD_FILE, CLAIM, CREATE, END, EXPIRED, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE, OVERDUE,
     PAGE, POSITION, STEP,
 };
+use crate::postgres::upload::{EXPIRED_UPLOADS, UPLOADS_NEWEST_FIRST, UPLOADS_OLDEST_FIRST};
 
 fn statements() -> Vec<(&'static str, &'static str)> {
     vec![
@@ -34,6 +35,9 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("add a file", ADD_FILE),
         ("find expired data", EXPIRED),
         ("forget keys", FORGET_KEYS),
+        ("list uploads", UPLOADS_NEWEST_FIRST),
+        ("list uploads backwards", UPLOADS_OLDEST_FIRST),
+        ("find expired uploads", EXPIRED_UPLOADS),
         ("claim lanes", &CLAIM_LANES),
         ("lock lanes", &LOCK_LANES),
         ("change lanes", &UPDATE_LANES),
@@ -62,12 +66,16 @@ const FILL: &str = "
     INSERT INTO idempotency (account, key, request_sha256, prediction_id, expires_at)
       SELECT 'a', 'k' || n, decode(repeat('00', 32), 'hex'), 'p', n FROM generate_series(1, 5000) AS n;
     INSERT INTO file (id, prediction_id, name, size, created_at)
-      SELECT 'f' || n, 'p' || n, '', 1, 1 FROM generate_series(1, 5000) AS n;";
+      SELECT 'f' || n, 'p' || n, '', 1, 1 FROM generate_series(1, 5000) AS n;
+    INSERT INTO upload (id, account, name, content_type, size, sha256, metadata, created_at, expires_at)
+      SELECT 'u' || n, 'a' || n % 3, '', '', 1, '', '{}', 1, n FROM generate_series(1, 5000) AS n;
+    INSERT INTO upload_use (upload, prediction_id) SELECT 'u' || n, 'p' || n FROM generate_series(1, 5000) AS n;";
 
-const EMPTY: &str =
-    "DELETE FROM prediction; DELETE FROM live; DELETE FROM chunk; DELETE FROM idempotency; DELETE FROM file";
+const EMPTY: &str = "
+    DELETE FROM prediction; DELETE FROM live; DELETE FROM chunk; DELETE FROM idempotency; DELETE FROM file;
+    DELETE FROM upload; DELETE FROM upload_use";
 
-const VACUUM: &str = "VACUUM (ANALYZE) prediction, live, chunk, lane, idempotency, file";
+const VACUUM: &str = "VACUUM (ANALYZE) prediction, live, chunk, lane, idempotency, file, upload, upload_use";
 
 /// A connection as the store has them.
 async fn connect(world: &World) -> Dedicated {

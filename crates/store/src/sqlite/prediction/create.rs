@@ -1,4 +1,4 @@
-//! Creating a prediction: two rows, and no read unless there is an idempotency key.
+//! Creating a prediction: two rows, one more for each upload that it uses, and no read unless there is an idempotency key.
 
 use cogwire_core::model::ModelName;
 use cogwire_core::prediction::{Deadline, Request, Status};
@@ -17,6 +17,7 @@ pub(super) fn create(batch: &mut Batch<'_>, new: &NewPrediction) -> Outcome<Crea
     }
     insert_prediction(batch.db, &new.request)?;
     insert_live(batch.db, new)?;
+    insert_uses(batch.db, new)?;
     batch.count_run(&new.request.model);
     Ok(CreateOutcome::Created)
 }
@@ -65,6 +66,14 @@ fn insert_live(db: &Connection, new: &NewPrediction) -> Outcome<()> {
         deadline,
         kind,
     ])?;
+    Ok(())
+}
+
+fn insert_uses(db: &Connection, new: &NewPrediction) -> Outcome<()> {
+    for upload in &new.uploads {
+        let sql = "INSERT INTO upload_use (upload, prediction_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        db.prepare_cached(sql)?.execute([upload.as_str(), new.request.id.as_str()])?;
+    }
     Ok(())
 }
 

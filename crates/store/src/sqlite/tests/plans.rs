@@ -4,6 +4,7 @@ use super::{dir, open};
 use crate::sqlite::delivery::{NEXT_ORIGIN, OF_ORIGIN, OLD};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::prediction::{EXPIRED, OVERDUE, POSITION, WAITING};
+use crate::sqlite::upload;
 
 /// The steps that SQLite would take.
 async fn plan(sql: &'static str) -> Vec<String> {
@@ -28,6 +29,9 @@ async fn every_step_of_a_hot_query_is_a_seek() {
         (NEXT_ORIGIN, "lane_due"),
         (OF_ORIGIN, "lane_due"),
         (OLD, "sqlite_autoindex_delivery_1"),
+        (upload::NEWEST_FIRST, "upload_of_account"),
+        (upload::OLDEST_FIRST, "upload_of_account"),
+        (upload::EXPIRED, "upload_expiring"),
         ("UPDATE live SET owner = NULL WHERE owner = ?1 AND revision = 0 AND run <= ?2", "live_owned"),
         ("UPDATE lane SET owner = NULL WHERE owner = ?1", "lane_owned"),
         ("SELECT MIN(owner) AS owner FROM live WHERE owner > ?1", "live_owned"),
