@@ -16,6 +16,7 @@ mod peers;
 mod run;
 mod stream;
 mod sweeps;
+mod unowned;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

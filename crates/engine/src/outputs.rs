@@ -75,7 +75,7 @@ impl Shared {
     }
 
     /// The row comes first: a crash in between leaves a row whose file is missing, and not a file that nobody knows. Retention
-    /// removes the rows of a prediction; those of an input whose prediction was never created stay.
+    /// removes the rows of a prediction; those of an input whose prediction was never created go a day later.
     async fn store_file(
         &self,
         prediction: PredictionId,

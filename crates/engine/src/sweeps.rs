@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::Dispatch;
 use crate::driver::{Activity, Round, RoundFuture, Timing, drive};
+use crate::unowned::UnownedFiles;
 use crate::{Engine, Shared};
 
 /// The most overdue or lost predictions that one round ends.
@@ -112,6 +113,7 @@ impl Shared {
         self.spawn_activity(Deadlines(self.clone()), poll / 4, quiet(), stop);
         self.spawn_activity(Heartbeat(self.clone()), self.config.lease / 3, self.heart.clone(), stop);
         self.spawn_activity(DataRetention(self.clone()), self.config.sweep, quiet(), stop);
+        self.spawn_activity(UnownedFiles::new(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(WebhookRetention(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(Figures(self.clone()), poll * 5, quiet(), stop);
     }
@@ -174,18 +176,19 @@ impl Shared {
 
     async fn remove_expired(&self) -> store::Result<Round> {
         let expired = self.store.expired_data(self.clock.now(), self.config.sweep_batch).await?;
+        let found = expired.len() as u64;
         let mut removed = Vec::with_capacity(expired.len());
-        for prediction in &expired {
+        for prediction in expired {
             // Files first: while one cannot be deleted, the row still says that there is data.
             match self.delete_files(&prediction.files).await {
-                Ok(()) => removed.push(prediction.id),
+                Ok(()) => removed.push(prediction),
                 Err(error) => {
                     tracing::warn!(prediction_id = %prediction.id, %error, "a file could not be deleted");
                 }
             }
         }
         self.store.remove_data(&removed).await?;
-        let progress = if removed.is_empty() { 0 } else { expired.len() as u64 };
+        let progress = if removed.is_empty() { 0 } else { found };
         Ok(more_if(progress, self.config.sweep_batch))
     }
 

@@ -262,6 +262,27 @@ pub struct FileRow {
     pub created_at: Timestamp,
 }
 
+/// Some of the files, in the order of their ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilePage {
+    /// Those whose prediction does not exist.
+    pub unowned: Vec<FileId>,
+    /// The last file that was looked at, when there may be more after it.
+    pub next: Option<FileId>,
+}
+
+impl FilePage {
+    /// The page of up to `limit` files that were looked at in order; whether a prediction has them is beside them.
+    pub(crate) fn of(files: &[(FileId, bool)], limit: u32) -> Self {
+        let is_full = files.len() >= limit as usize;
+        let unowned = files.iter().filter(|(_, is_owned)| !is_owned);
+        Self {
+            unowned: unowned.map(|(id, _)| *id).collect(),
+            next: files.last().filter(|_| is_full).map(|(id, _)| *id),
+        }
+    }
+}
+
 /// How much work waits and runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
@@ -318,8 +339,15 @@ pub trait PredictionStore: Send + Sync + 'static {
     /// Predictions whose data is due to be removed, and to which no unsent webhook belongs.
     async fn expired_data(&self, now: Timestamp, limit: u32) -> Result<Vec<ExpiredData>>;
 
-    /// Removes the data of these predictions: input becomes `{}`, output, logs, events and file rows go.
-    async fn remove_data(&self, ids: &[PredictionId]) -> Result<()>;
+    /// Removes the data of these predictions: input becomes `{}`, output, logs, events and the rows of the files that are named
+    /// go. A prediction with a file that is not named was given it in the meantime: only the named ones go, and the rest of its
+    /// data stays due.
+    async fn remove_data(&self, expired: &[ExpiredData]) -> Result<()>;
+
+    /// Looks at up to `limit` files that follow `after` and were stored before `before`, by the time in their ids, for those whose
+    /// prediction does not exist: a create that came to nothing has left them. Files are stored before their prediction is, so
+    /// `before` must be far enough in the past.
+    async fn unowned_files(&self, before: Timestamp, after: Option<FileId>, limit: u32) -> Result<FilePage>;
 
     /// Forgets idempotency keys that expired at or before `now`, at most `limit`; returns how many.
     async fn forget_idempotency_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;

@@ -101,7 +101,9 @@ macro_rules! contract_tests {
             data_is_removed_when_it_is_due
             data_is_kept_while_a_message_is_owed
             a_late_file_is_found
+            a_file_that_comes_before_the_removal_keeps_its_row
             a_file_that_comes_with_the_removal_is_found
+            files_without_a_prediction_are_found
             files_can_be_forgotten
             the_data_of_a_live_prediction_stays
             nodes_that_clean_up_at_once_do_it_once

@@ -18,7 +18,6 @@ use super::fixture::{
 };
 use crate::delivery::{DeliveryState, Verdict};
 use crate::prediction::{CreateOutcome, ExpiredData, FileRow, Idempotency, NewPrediction};
-use crate::transfer::{TABLES, Table};
 
 const HOUR: i64 = 3_600_000;
 
@@ -30,6 +29,15 @@ fn file(number: u128, prediction: u32) -> FileRow {
         size: 7,
         created_at: at(5),
     }
+}
+
+async fn remove(world: &World, expired: &[ExpiredData]) {
+    world.store.remove_data(expired).await.expect("the removal is written");
+}
+
+/// The data of a prediction that has no files.
+fn data_of(number: u32) -> ExpiredData {
+    ExpiredData { id: id(number), files: Vec::new() }
 }
 
 async fn expired(world: &World, millis: i64) -> Vec<ExpiredData> {
@@ -51,7 +59,7 @@ pub async fn data_is_removed_when_it_is_due(home: Arc<dyn Home>) {
     assert_eq!(expired(&world, HOUR + 20).await, [ExpiredData { id: id(1), files }]);
 
     let before = world.load(id(1)).await;
-    world.store.remove_data(&[id(1)]).await.expect("the removal is written");
+    remove(&world, &expired(&world, HOUR + 20).await).await;
     let after = world.load(id(1)).await;
     assert_eq!((after.request.input.clone(), after.data_removed), (Json::object(), true));
     let metrics = before.content.metrics.clone();
@@ -78,11 +86,60 @@ pub async fn a_late_file_is_found(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     let mut run = world.create_run(request(1)).await;
     world.advance(&mut run, succeeded(), at(10)).await;
-    world.store.remove_data(&[id(1)]).await.expect("the removal is written");
+    remove(&world, &[data_of(1)]).await;
     world.store.add_file(file(1, 1)).await.expect("the file is written");
-    assert_eq!(expired(&world, HOUR).await, [ExpiredData { id: id(1), files: vec![file(1, 1).id] }]);
-    world.store.remove_data(&[id(1)]).await.expect("the removal is written");
+    let late = [ExpiredData { id: id(1), files: vec![file(1, 1).id] }];
+    assert_eq!(expired(&world, HOUR).await, late);
+    remove(&world, &late).await;
     assert!(expired(&world, HOUR).await.is_empty());
+}
+
+/// A file that comes while the others are being deleted keeps its row, and with it everything else is still due.
+pub async fn a_file_that_comes_before_the_removal_keeps_its_row(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut run = world.create_run(request(1)).await;
+    world.store.add_file(file(1, 1)).await.expect("the file is written");
+    world.advance(&mut run, said(vec![item("x")]), at(10)).await;
+    world.advance(&mut run, succeeded(), at(10)).await;
+    let first = expired(&world, 2 * HOUR).await;
+    world.store.add_file(file(2, 1)).await.expect("the file is written");
+    remove(&world, &first).await;
+    let after = world.load(id(1)).await;
+    assert_eq!((after.data_removed, after.content.output.to_json()), (false, Json::parse(r#"["x"]"#).ok()));
+    let second = expired(&world, 2 * HOUR).await;
+    assert_eq!(second, [ExpiredData { id: id(1), files: vec![file(2, 1).id] }], "the first one is gone");
+    remove(&world, &second).await;
+    assert!(world.load(id(1)).await.data_removed);
+    assert!(expired(&world, 2 * HOUR).await.is_empty());
+}
+
+/// A create that came to nothing can leave files, which nobody else would find.
+pub async fn files_without_a_prediction_are_found(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    world.create(request(1)).await;
+    let files: Vec<FileRow> = (1..=6)
+        .map(|number| FileRow {
+            id: FileId::new(at(number), 0),
+            ..file(0, if number % 3 == 0 { 1 } else { 2 })
+        })
+        .collect();
+    for file in &files {
+        world.store.add_file(file.clone()).await.expect("the file is written");
+    }
+    let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
+    let look = async |before, after: Option<usize>, limit| {
+        let page = world.store.unowned_files(at(before), after.map(|index| ids[index]), limit).await;
+        let page = page.expect("the files are read");
+        (page.unowned, page.next)
+    };
+    assert_eq!(look(9, None, 10).await, ([0, 1, 3, 4].map(|index| ids[index]).to_vec(), None));
+    assert_eq!(look(9, None, 2).await, (ids[..2].to_vec(), Some(ids[1])));
+    assert_eq!(look(9, Some(1), 2).await, (vec![ids[3]], Some(ids[3])));
+    assert_eq!(look(9, Some(3), 2).await, (vec![ids[4]], Some(ids[5])));
+    assert_eq!(look(9, Some(5), 2).await, (vec![], None));
+    assert_eq!(look(2, None, 10).await, (vec![ids[0]], None), "the others are too young");
+    world.create(request(2)).await;
+    assert_eq!(look(9, None, 10).await, (vec![], None), "now somebody has them");
 }
 
 /// The files of a prediction that was not created after all leave nothing behind.
@@ -102,28 +159,31 @@ pub async fn the_data_of_a_live_prediction_stays(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     let mut run = world.create_run(request(1)).await;
     world.advance(&mut run, said(vec![item("x")]), at(10)).await;
-    world.store.remove_data(&[id(1), id(2)]).await.expect("nothing happens");
+    world.store.add_file(file(1, 1)).await.expect("the file is written");
+    let named = ExpiredData { files: vec![file(1, 1).id], ..data_of(1) };
+    remove(&world, &[named, data_of(2)]).await;
     assert_eq!(world.load(id(1)).await, run.prediction);
+    world.advance(&mut run, succeeded(), at(20)).await;
+    assert_eq!(expired(&world, 2 * HOUR).await[0].files, [file(1, 1).id], "nor are its files forgotten");
 }
 
-/// A file is stored and the data is removed at once: the file is gone, or the next removal finds it.
+/// A file is stored and the data is removed at once: the next removal finds the file.
 pub async fn a_file_that_comes_with_the_removal_is_found(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     let racing = (1..=40).map(async |number| {
         let mut run = world.create_run(request(number)).await;
         world.advance(&mut run, succeeded(), at(10)).await;
         let late = file(u128::from(number), number);
-        let ids = [id(number)];
+        let data = [data_of(number)];
         let (added, removed) =
-            tokio::join!(world.store.add_file(late.clone()), world.store.remove_data(&ids));
+            tokio::join!(world.store.add_file(late.clone()), world.store.remove_data(&data));
         added.and(removed).expect("both are written");
     });
     join_all(racing).await;
-    let found = world.store.expired_data(at(HOUR), 100).await.expect("what is due is read");
-    assert!(found.iter().all(|expired| expired.files.len() == 1), "{found:?}");
-    let kept = world.store.count_rows(&TABLES[Table::position("file").expect("it is one")]).await;
-    let kept = kept.expect("the rows are counted");
-    assert_eq!(kept, found.len() as u64, "a file that is there is due");
+    let found = world.store.expired_data(at(2 * HOUR), 100).await.expect("what is due is read");
+    assert!(found.len() == 40 && found.iter().all(|expired| expired.files.len() == 1), "{found:?}");
+    remove(&world, &found).await;
+    assert!(expired(&world, 2 * HOUR).await.is_empty());
 }
 
 /// Two servers clean up at once, and do what one would do.
@@ -137,14 +197,13 @@ pub async fn nodes_that_clean_up_at_once_do_it_once(home: Arc<dyn Home>) {
     });
     join_all(ended).await;
     let due = world.store.expired_data(at(2 * HOUR), 100).await.expect("what is due is read");
-    let mut ids: Vec<_> = due.iter().map(|expired| expired.id).collect();
-    let there = ids.clone();
-    ids.reverse();
-    let (one, other) = tokio::join!(world.store.remove_data(&there), world.store.remove_data(&ids));
+    let mut reversed = due.clone();
+    reversed.reverse();
+    let (one, other) = tokio::join!(world.store.remove_data(&due), world.store.remove_data(&reversed));
     one.and(other).expect("both are written");
-    assert_eq!(ids.len(), 60);
-    for id in ids {
-        assert!(world.load(id).await.data_removed);
+    assert_eq!(due.len(), 60);
+    for expired in due {
+        assert!(world.load(expired.id).await.data_removed);
     }
     let forgotten = join_all((0..4).map(|_| world.store.forget_idempotency_keys(at(100), 20))).await;
     let mut forgotten: u64 = forgotten.into_iter().map(|number| number.expect("it is written")).sum();

@@ -25,8 +25,8 @@ use super::{PostgresOptions, PostgresStore, WORK_QUEUE};
 use crate::error::{Error, Result};
 use crate::node::NodeEpoch;
 use crate::prediction::{
-    Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FileRow, Idempotency, Lease, ListPredictions,
-    Load, NewPrediction, Overdue, PredictionStore, StreamPage, Wanted,
+    Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FilePage, FileRow, Idempotency, Lease,
+    ListPredictions, Load, NewPrediction, Overdue, PredictionStore, StreamPage, Wanted,
 };
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ pub(super) use self::{
     create::CREATE,
     read::{NEWEST_FIRST, OLDEST_FIRST, ONE},
     refusal::FOUND,
-    retention::{ADD_FILE, EXPIRED, FORGET_KEYS},
+    retention::{ADD_FILE, EXPIRED, FILES, FORGET_KEYS},
     stream::PAGE,
     transition::{END, STEP},
 };
@@ -138,8 +138,12 @@ impl PredictionStore for PostgresStore {
         self.database.read(Class::Work, |db| retention::expired_data(db, now, limit)).await
     }
 
-    async fn remove_data(&self, ids: &[PredictionId]) -> Result<()> {
-        self.database.work(Class::Work, Repeat::Safe, |db| retention::remove_data(db, ids)).await
+    async fn remove_data(&self, expired: &[ExpiredData]) -> Result<()> {
+        self.database.work(Class::Work, Repeat::Safe, |db| retention::remove_data(db, expired)).await
+    }
+
+    async fn unowned_files(&self, before: Timestamp, after: Option<FileId>, limit: u32) -> Result<FilePage> {
+        self.database.read(Class::Work, |db| retention::unowned_files(db, before, after, limit)).await
     }
 
     async fn forget_idempotency_keys(&self, now: Timestamp, limit: u32) -> Result<u64> {

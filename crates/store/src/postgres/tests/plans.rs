@@ -14,8 +14,8 @@ use crate::postgres::delivery::{
 };
 use crate::postgres::node::{FREE_LANES, REQUEUE, SEIZE_LOST};
 use crate::postgres::prediction::{
-    ADD_FILE, CLAIM, CREATE, END, EXPIRED, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE, OVERDUE,
-    PAGE, POSITION, STEP,
+    ADD_FILE, CLAIM, CREATE, END, EXPIRED, FILES, FORGET_KEYS, FOUND, NEWEST_FIRST, OLDEST_FIRST, ONE,
+    OVERDUE, PAGE, POSITION, STEP,
 };
 use crate::postgres::upload::{EXPIRED_UPLOADS, UPLOADS_NEWEST_FIRST, UPLOADS_OLDEST_FIRST};
 
@@ -34,6 +34,7 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("read a stream", PAGE),
         ("add a file", ADD_FILE),
         ("find expired data", EXPIRED),
+        ("look who has files", FILES),
         ("forget keys", FORGET_KEYS),
         ("list uploads", UPLOADS_NEWEST_FIRST),
         ("list uploads backwards", UPLOADS_OLDEST_FIRST),

@@ -18,12 +18,14 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::node::NodeEpoch;
 use crate::prediction::{
-    Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FileRow, Lease, ListPredictions, Load,
-    NewPrediction, Overdue, PredictionStore, StreamPage, Wanted,
+    Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FilePage, FileRow, Lease, ListPredictions,
+    Load, NewPrediction, Overdue, PredictionStore, StreamPage, Wanted,
 };
 
 #[cfg(test)]
-pub(super) use self::{claim::OVERDUE, claim::POSITION, claim::WAITING, retention::EXPIRED};
+pub(super) use self::{
+    claim::OVERDUE, claim::POSITION, claim::WAITING, retention::EXPIRED, retention::FILES,
+};
 
 #[async_trait]
 impl PredictionStore for SqliteStore {
@@ -87,9 +89,13 @@ impl PredictionStore for SqliteStore {
         self.read(move |db| retention::expired_data(db, now, limit)).await
     }
 
-    async fn remove_data(&self, ids: &[PredictionId]) -> Result<()> {
-        let ids = ids.to_vec();
-        self.write(Class::Background, move |batch| retention::remove_data(batch.db, &ids)).await
+    async fn remove_data(&self, expired: &[ExpiredData]) -> Result<()> {
+        let expired = expired.to_vec();
+        self.write(Class::Background, move |batch| retention::remove_data(batch.db, &expired)).await
+    }
+
+    async fn unowned_files(&self, before: Timestamp, after: Option<FileId>, limit: u32) -> Result<FilePage> {
+        self.read(move |db| retention::unowned_files(db, before, after, limit)).await
     }
 
     async fn forget_idempotency_keys(&self, now: Timestamp, limit: u32) -> Result<u64> {

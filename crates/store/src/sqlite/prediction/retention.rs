@@ -4,7 +4,7 @@ use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::prediction::{ExpiredData, FileRow};
+use crate::prediction::{ExpiredData, FilePage, FileRow};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{Row, int};
 
@@ -12,6 +12,11 @@ use crate::sqlite::row::{Row, int};
 pub(in crate::sqlite) const EXPIRED: &str = "SELECT id FROM prediction
     WHERE expires_at <= ?1 AND NOT EXISTS (SELECT 1 FROM lane WHERE lane.prediction_id = prediction.id)
     ORDER BY expires_at LIMIT ?2";
+
+/// Files in the order of their ids, and whether each belongs to a prediction.
+pub(in crate::sqlite) const FILES: &str = "
+    SELECT id, EXISTS (SELECT 1 FROM prediction WHERE prediction.id = file.prediction_id) AS is_owned
+    FROM file WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
 pub(super) fn add_file(db: &Connection, file: &FileRow) -> Outcome<()> {
     let sql = "INSERT INTO file (id, prediction_id, name, size, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -53,20 +58,42 @@ fn files_of(db: &Connection, id: PredictionId) -> Outcome<Vec<FileId>> {
     Ok(files)
 }
 
-pub(super) fn remove_data(db: &Connection, ids: &[PredictionId]) -> Outcome<()> {
-    ids.iter().try_for_each(|id| remove_data_of(db, *id))
+pub(super) fn remove_data(db: &Connection, expired: &[ExpiredData]) -> Outcome<()> {
+    expired.iter().try_for_each(|expired| remove_data_of(db, expired))
 }
 
 /// A prediction that still runs keeps its data: the model has it, and its result would bring it back.
-fn remove_data_of(db: &Connection, id: PredictionId) -> Outcome<()> {
+fn remove_data_of(db: &Connection, expired: &ExpiredData) -> Outcome<()> {
+    let id = [expired.id.as_str()];
+    let has_ended = "SELECT 1 FROM prediction WHERE id = ?1 AND completed_at IS NOT NULL";
+    if !db.prepare_cached(has_ended)?.exists(id)? {
+        return Ok(());
+    }
+    forget_files(db, &expired.files)?;
     let sql =
         "UPDATE prediction SET input = '{}', output = NULL, logs = NULL, data_removed = 1, expires_at = NULL
-               WHERE id = ?1 AND completed_at IS NOT NULL";
-    if db.prepare_cached(sql)?.execute([id.as_str()])? > 0 {
-        db.prepare_cached("DELETE FROM chunk WHERE prediction_id = ?1")?.execute([id.as_str()])?;
-        db.prepare_cached("DELETE FROM file WHERE prediction_id = ?1")?.execute([id.as_str()])?;
+               WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM file WHERE prediction_id = ?1)";
+    if db.prepare_cached(sql)?.execute(id)? > 0 {
+        db.prepare_cached("DELETE FROM chunk WHERE prediction_id = ?1")?.execute(id)?;
     }
     Ok(())
+}
+
+pub(super) fn unowned_files(
+    db: &Connection,
+    before: Timestamp,
+    after: Option<FileId>,
+    limit: u32,
+) -> Outcome<FilePage> {
+    let after = after.map_or_else(String::new, |after| after.to_string());
+    let mut statement = db.prepare_cached(FILES)?;
+    let mut rows = statement.query(params![after, FileId::first_at(before).as_str(), limit])?;
+    let mut files = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row::new("file", row);
+        files.push((row.parse("id")?, row.get("is_owned")?));
+    }
+    Ok(FilePage::of(&files, limit))
 }
 
 pub(super) fn forget_idempotency_keys(db: &Connection, now: Timestamp, limit: u32) -> Outcome<u64> {

@@ -3,7 +3,7 @@
 use super::{dir, open};
 use crate::sqlite::delivery::{NEXT_ORIGIN, OF_ORIGIN, OLD};
 use crate::sqlite::failure::Outcome;
-use crate::sqlite::prediction::{EXPIRED, OVERDUE, POSITION, WAITING};
+use crate::sqlite::prediction::{EXPIRED, FILES, OVERDUE, POSITION, WAITING};
 use crate::sqlite::upload;
 
 /// The steps that SQLite would take.
@@ -26,6 +26,7 @@ async fn every_step_of_a_hot_query_is_a_seek() {
         (POSITION, "live_waiting"),
         (OVERDUE, "live_deadline"),
         (EXPIRED, "prediction_expiring"),
+        (FILES, "PRIMARY KEY"),
         (NEXT_ORIGIN, "lane_due"),
         (OF_ORIGIN, "lane_due"),
         (OLD, "sqlite_autoindex_delivery_1"),

@@ -11,7 +11,7 @@ use futures_util::future::{join, join_all};
 use super::{dir, open, options};
 use crate::contract::fixture::{at, commit_of, id, new, request};
 use crate::error::Result;
-use crate::prediction::{CommitOutcome, CreateOutcome, Guard};
+use crate::prediction::{CommitOutcome, CreateOutcome, ExpiredData, Guard};
 use crate::sqlite::{Class, FILE_NAME, SqliteOptions, SqliteStore};
 use crate::{Error, PredictionStore};
 
@@ -122,7 +122,8 @@ async fn a_full_disk_undoes_the_batch_and_is_recovered_from() {
         assert!(store.load(id(number)).await.expect("reading goes on").is_none());
     }
     store.create(new(request(50))).await.expect("a small one still fits");
-    store.remove_data(&(1..=5).map(id).collect::<Vec<_>>()).await.expect("removing needs no room");
+    let expired: Vec<_> = (1..=5).map(|number| ExpiredData { id: id(number), files: Vec::new() }).collect();
+    store.remove_data(&expired).await.expect("removing needs no room");
     for number in 200..204 {
         store.create(new(large(number))).await.expect("there is room again");
     }
