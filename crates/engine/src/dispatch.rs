@@ -22,7 +22,7 @@ pub(crate) struct Dispatch {
 
 impl Dispatch {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let versions = shared.runner.versions().cloned().collect();
+        let versions = shared.runner.versions();
         Self { shared, versions }
     }
 

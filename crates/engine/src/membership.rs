@@ -34,7 +34,7 @@ impl Shared {
         let node = Node {
             epoch: self.node.clone(),
             roles: self.roles.clone(),
-            versions: self.served_here().cloned().collect(),
+            versions: self.served_here(),
         };
         self.store.register_node(&node, self.clock.now() + self.config.lease).await?;
         self.wait_for_others(asked_at);

@@ -56,8 +56,8 @@ impl Engine {
 
 impl Shared {
     /// The versions that this node runs.
-    pub(crate) fn served_here(&self) -> impl Iterator<Item = &VersionId> {
-        self.runner.versions().filter(|_| self.config.runs)
+    pub(crate) fn served_here(&self) -> Vec<VersionId> {
+        if self.config.runs { self.runner.versions() } else { Vec::new() }
     }
 
     pub(crate) async fn is_served(&self, version: &VersionId) -> store::Result<bool> {

@@ -4,6 +4,7 @@ use cogwire_core::id::VersionId;
 use cogwire_core::json::Json;
 use cogwire_core::model::ModelName;
 
+use crate::instances::plan::InstancePlan;
 use crate::runtime::Runtime;
 
 /// A model with the versions that share one schema.
@@ -27,7 +28,16 @@ pub struct CatalogueEntry {
 #[derive(Debug, Clone)]
 pub struct RunnableModel {
     pub(crate) entry: CatalogueEntry,
-    pub(crate) runtime: Runtime,
+    pub(crate) means: Means,
+}
+
+/// What runs a model.
+#[derive(Debug, Clone)]
+pub(crate) enum Means {
+    /// Something that runs any number of jobs at any time.
+    Direct(Runtime),
+    /// Instances, which have to be started.
+    Instances(InstancePlan),
 }
 
 impl RunnableModel {

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 pub use catalogue::{CatalogueEntry, RunnableModel};
 pub use event::{End, FileContent, Output, Produced, ProducedFile, RunEvent};
+pub use instances::{BootPhase, BootProgress, InstanceFigures, InstanceReport, InstanceState, Scale, WarmUp};
 pub use runner::{Runner, UnknownVersion};
 pub use runtime::builtin::models as builtin_models;
 pub use runtime::scripted::{Problem, ScriptError, Scripts};

@@ -1,27 +1,30 @@
 //! From a version to the runtime that runs it, and from a job to a run.
 //!
-//! Owns the table of versions and nothing else: which model runs how is the business of [`crate::runtime`], and how a
-//! model speaks that of [`crate::reporter`].
+//! Owns the table of versions, which changes while it is used, and nothing else: which model runs how is the business of
+//! [`crate::runtime`], and how a model speaks that of [`crate::reporter`].
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod table;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cogwire_core::id::VersionId;
 use cogwire_core::time::Clock;
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use futures_util::future::join_all;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::catalogue::{CatalogueEntry, RunnableModel};
+use crate::catalogue::{CatalogueEntry, Means, RunnableModel};
+use crate::instances::{BootProgress, InstanceReport, WarmUp};
 use crate::reporter::Reporter;
 use crate::runtime::{Runtime, builtin};
 use crate::{EVENT_QUEUE, Job, Run, Scripts};
+use table::{Served, Table};
 
 /// Runs the versions that it knows.
 pub struct Runner {
-    catalogue: Vec<CatalogueEntry>,
-    runtimes: HashMap<VersionId, Runtime>,
+    table: RwLock<Table>,
     clock: Arc<dyn Clock>,
     tracker: TaskTracker,
 }
@@ -32,12 +35,14 @@ pub struct Runner {
 pub struct UnknownVersion(pub VersionId);
 
 impl Runner {
-    /// A runner for `models`. The first model that claims a version runs it, and a model that is left without a
-    /// version does not appear. Runs are tasks on `tracker` and sleep on `clock`.
+    /// A runner for `models`, which are its catalogue. The first model that claims a version runs it, and a model that is left
+    /// without a version does not appear. Runs are tasks on `tracker` and sleep on `clock`.
     pub fn new(models: Vec<RunnableModel>, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Self {
-        let mut runner = Self { catalogue: Vec::new(), runtimes: HashMap::new(), clock, tracker };
+        let runner = Self { table: RwLock::default(), clock, tracker };
         for model in models {
-            runner.add(model);
+            if let Some(entry) = runner.serve(model) {
+                runner.write().catalogue.push(entry);
+            }
         }
         runner
     }
@@ -50,14 +55,25 @@ impl Runner {
         Self::new(models, clock, tracker)
     }
 
+    /// Serves one more model, outside of the catalogue; false when all its versions are served already. Where its instances
+    /// are to be kept, the first is started now. It must be called inside the runtime that runs the models.
+    pub fn add(&self, model: RunnableModel) -> bool {
+        self.serve(model).is_some()
+    }
+
+    /// Serves a version no longer; false when it was not served. Runs that were started go on to their end, and then the
+    /// instances are stopped.
+    pub fn remove(&self, version: &VersionId) -> bool {
+        self.write().remove(version)
+    }
+
     /// Starts a run. Its events come through a channel of [`EVENT_QUEUE`] places; the run stops when `cancel` is
     /// cancelled, and when the channel is dropped.
     ///
     /// # Errors
     /// When no model here has the version.
     pub fn start(&self, job: Job, cancel: CancellationToken) -> Result<Run, UnknownVersion> {
-        let runtime =
-            self.runtimes.get(&job.version).ok_or_else(|| UnknownVersion(job.version.clone()))?.clone();
+        let runtime = self.read().runtime(&job.version).ok_or_else(|| UnknownVersion(job.version.clone()))?;
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let reporter = Reporter::new(sender, cancel, Arc::clone(&self.clock));
         let mut work = Box::pin(async move {
@@ -71,29 +87,86 @@ impl Runner {
         Ok(Run { events })
     }
 
-    /// The models, scripts first. Where a model has several entries, the versions of the earlier one are newer.
+    /// The models that it was made with, scripts first. Where a model has several entries, the versions of the earlier one are
+    /// newer.
     pub fn catalogue(&self) -> Vec<CatalogueEntry> {
-        self.catalogue.clone()
+        self.read().catalogue.clone()
     }
 
     /// Whether a job for this version would start.
     pub fn serves(&self, version: &VersionId) -> bool {
-        self.runtimes.contains_key(version)
+        self.read().served.contains_key(version)
     }
 
-    /// Every version that would start, in the order of the catalogue.
-    pub fn versions(&self) -> impl Iterator<Item = &VersionId> {
-        self.catalogue.iter().flat_map(|entry| &entry.versions)
+    /// Every version that would start: those of the catalogue in its order, then those that were added.
+    pub fn versions(&self) -> Vec<VersionId> {
+        self.read().versions.clone()
     }
 
-    fn add(&mut self, model: RunnableModel) {
-        let RunnableModel { mut entry, runtime } = model;
-        entry.versions.retain(|version| !self.runtimes.contains_key(version));
-        if entry.versions.is_empty() {
-            return;
+    /// As many permits as jobs of this version can run at once; whoever starts a run holds one until it has ended. `None` when
+    /// there is no limit, or no such version.
+    pub fn capacity(&self, version: &VersionId) -> Option<Arc<Semaphore>> {
+        self.read().served.get(version)?.capacity.clone()
+    }
+
+    /// What every instance is doing.
+    pub fn instances(&self) -> Vec<InstanceReport> {
+        self.read().reports()
+    }
+
+    /// What the jobs of this version wait for, while no instance takes any.
+    pub fn boot_progress(&self, version: &VersionId) -> Option<BootProgress> {
+        self.read().pool(version)?.boot_progress()
+    }
+
+    /// Starts an instance of this version if none is there, and waits until it is ready; for a version without instances there
+    /// is nothing to wait for.
+    pub async fn warm_up(&self, version: &VersionId) -> WarmUp {
+        let pool = self.read().pool(version).cloned();
+        match pool {
+            Some(pool) => pool.warm_up().await,
+            None => WarmUp { outcome: Ok(()), logs: String::new() },
         }
-        self.runtimes.extend(entry.versions.iter().map(|version| (version.clone(), runtime.clone())));
-        self.catalogue.push(entry);
+    }
+
+    /// Stops every instance, and returns when nothing is left of them. The last run has ended before; one that has not is
+    /// waited for. Versions that run in instances are not served any more.
+    pub async fn stop(&self) {
+        let pools = self.write().retire();
+        join_all(pools.iter().map(|pool| pool.closed())).await;
+    }
+
+    /// Takes over the versions that nobody serves yet; what is served now, if anything.
+    fn serve(&self, model: RunnableModel) -> Option<CatalogueEntry> {
+        let RunnableModel { mut entry, means } = model;
+        let mut table = self.write();
+        entry.versions.retain(|version| !table.served.contains_key(version));
+        if entry.versions.is_empty() {
+            return None;
+        }
+        let served = self.served(&entry, means);
+        table.insert(&entry.versions, &served);
+        Some(entry)
+    }
+
+    fn served(&self, entry: &CatalogueEntry, means: Means) -> Served {
+        let (capacity, runtime) = match means {
+            Means::Direct(runtime) => (None, runtime),
+            Means::Instances(plan) => (
+                Some(Arc::new(Semaphore::new(plan.capacity().min(Semaphore::MAX_PERMITS)))),
+                Runtime::Pooled(plan.pool(Arc::clone(&self.clock), self.tracker.clone())),
+            ),
+        };
+        Served { model: entry.model.clone(), runtime, capacity }
+    }
+
+    // The table is whole after every statement, so a panic elsewhere while it was locked does not spoil it.
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -146,8 +219,8 @@ mod tests {
         let scripts = Scripts::parse("test.toml", script).unwrap();
         let runner = Runner::builtin_and_scripts(scripts, clock, TaskTracker::new());
         assert_eq!(names(&runner)[0], "replicate/canary x1");
-        assert_eq!(runner.versions().count(), 5);
-        assert!(runner.versions().all(|version| runner.serves(version)));
+        assert_eq!(runner.versions().len(), 5);
+        assert!(runner.versions().iter().all(|version| runner.serves(version)));
     }
 
     #[test]

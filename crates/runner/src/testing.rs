@@ -6,6 +6,7 @@ use std::time::Duration;
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_core::json::Json;
 use cogwire_core::time::{Clock, Sleep, Timestamp};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,6 +54,38 @@ impl Clock for TestClock {
     }
 }
 
+/// A clock that stands still until a test moves it.
+pub(crate) struct SteppedClock(watch::Sender<Duration>);
+
+impl SteppedClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(Duration::ZERO)))
+    }
+
+    pub(crate) fn advance(&self, duration: Duration) {
+        self.0.send_modify(|now| *now += duration);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(0) + self.monotonic()
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+        let mut moved = self.0.subscribe();
+        let deadline = deadline.since(Timestamp::from_micros(0));
+        Box::pin(async move {
+            // The clock outlives its tests, so this never fails.
+            let _ = moved.wait_for(|now| *now >= deadline).await;
+        })
+    }
+}
+
 /// A runner with one set of models, and what a test wants to touch.
 pub(crate) struct Harness {
     pub(crate) runner: Runner,
@@ -70,7 +103,7 @@ impl Harness {
 
     /// Starts a run of the first version of the first model.
     pub(crate) fn start(&self, input: &serde_json::Value) -> Run {
-        let version = self.runner.versions().next().expect("a model").clone();
+        let version = self.runner.versions().into_iter().next().expect("a model");
         self.start_version(version, input)
     }
 

@@ -18,17 +18,20 @@ impl Boot {
         logs.push_str(text);
         // Cutting only now and then keeps the cost of a byte constant.
         if logs.len() > 2 * MAX_SETUP_LOGS {
-            keep_end(&mut logs);
+            let kept = end(&logs, MAX_SETUP_LOGS).len();
+            let cut = logs.len() - kept;
+            logs.drain(..cut);
         }
     }
 
     /// The last [`MAX_SETUP_LOGS`] bytes at most; when some are missing, it begins with a whole line where there is one.
     pub(crate) fn logs(&self) -> String {
-        let mut logs = self.lock();
-        if logs.len() > MAX_SETUP_LOGS {
-            keep_end(&mut logs);
-        }
-        logs.clone()
+        self.tail(MAX_SETUP_LOGS)
+    }
+
+    /// The last `most` bytes at most, in the same way.
+    pub(crate) fn tail(&self, most: usize) -> String {
+        end(&self.lock(), most).to_owned()
     }
 
     /// The last line that says anything.
@@ -42,10 +45,13 @@ impl Boot {
     }
 }
 
-fn keep_end(logs: &mut String) {
-    let cut = logs.ceil_char_boundary(logs.len() - MAX_SETUP_LOGS);
-    let line_start = logs[cut..].find('\n').map_or(cut, |end| cut + end + 1);
-    logs.drain(..if line_start == logs.len() { cut } else { line_start });
+fn end(logs: &str, most: usize) -> &str {
+    let Some(surplus) = logs.len().checked_sub(most).filter(|surplus| *surplus > 0) else { return logs };
+    let rest = &logs[logs.ceil_char_boundary(surplus)..];
+    match rest.split_once('\n') {
+        Some((_, lines)) if !lines.is_empty() => lines,
+        _ => rest,
+    }
 }
 
 #[cfg(test)]

@@ -4,4 +4,19 @@
 //! the business of a [`instance::Launcher`].
 
 pub(crate) mod boot;
+mod fleet;
 pub(crate) mod instance;
+mod life;
+pub(crate) mod once;
+pub(crate) mod plan;
+pub(crate) mod pool;
+mod report;
+mod seat;
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+pub use fleet::Scale;
+pub use pool::WarmUp;
+pub use report::{BootPhase, BootProgress, InstanceFigures, InstanceReport, InstanceState};

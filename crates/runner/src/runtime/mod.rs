@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::Job;
 use crate::event::End;
+use crate::instances::pool::Pool;
 use crate::reporter::{Reporter, Stopped};
 
 /// One way to run a model, ready to run it any number of times at once.
@@ -16,6 +17,8 @@ pub(crate) enum Runtime {
     Builtin(builtin::Builtin),
     /// Played from a script.
     Scripted(Arc<scripted::ScriptedModel>),
+    /// In instances, when one has a free slot.
+    Pooled(Arc<Pool>),
 }
 
 impl Runtime {
@@ -24,6 +27,7 @@ impl Runtime {
         match self {
             Self::Builtin(model) => model.run(job, reporter).await,
             Self::Scripted(model) => scripted::play(model, job, reporter).await,
+            Self::Pooled(pool) => pool.run(job, reporter).await,
         }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Runtime;
 use crate::Job;
-use crate::catalogue::{CatalogueEntry, RunnableModel};
+use crate::catalogue::{CatalogueEntry, Means, RunnableModel};
 use crate::event::{End, Produced};
 use crate::reporter::{Reporter, Stopped};
 use crate::schema::NOT_COG;
@@ -65,7 +65,7 @@ fn model(builtin: Builtin, facts: &Facts, openapi_schema: Json) -> RunnableModel
         openapi_schema,
         cog_version: NOT_COG.to_owned(),
     };
-    RunnableModel { entry, runtime: Runtime::Builtin(builtin) }
+    RunnableModel { entry, means: Means::Direct(Runtime::Builtin(builtin)) }
 }
 
 /// The required input `text`. Absent only when a caller skipped validation.

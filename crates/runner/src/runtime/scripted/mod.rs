@@ -29,7 +29,7 @@ use cogwire_core::id::VersionId;
 use cogwire_core::model::ModelName;
 
 use super::Runtime;
-use crate::catalogue::{CatalogueEntry, RunnableModel};
+use crate::catalogue::{CatalogueEntry, Means, RunnableModel};
 use crate::schema::NOT_COG;
 
 pub use error::{Problem, ScriptError};
@@ -114,5 +114,5 @@ fn runnable(parsed: Parsed) -> RunnableModel {
         openapi_schema: parsed.document,
         cog_version: NOT_COG.to_owned(),
     };
-    RunnableModel { entry, runtime: Runtime::Scripted(Arc::new(parsed.model)) }
+    RunnableModel { entry, means: Means::Direct(Runtime::Scripted(Arc::new(parsed.model))) }
 }
