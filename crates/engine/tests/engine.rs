@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cogwire_core::id::PredictionId;
+use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::json::Json;
 use cogwire_core::link::LinkKey;
 use cogwire_core::prediction::{AccountId, Kind, Prediction, Request, Source, Status};
@@ -16,7 +16,8 @@ use cogwire_engine::{Create, Created, Engine, EngineConfig, Parts};
 use cogwire_files::{Files, Storage};
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::handoff::{self, LaneInbox};
-use cogwire_store::{NodeEpoch, NodeLease, SqliteOptions, SqliteStore};
+use cogwire_store::prediction::FileRow;
+use cogwire_store::{NodeEpoch, NodeLease, PredictionStore, SqliteOptions, SqliteStore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,7 +61,7 @@ struct Node {
     stop: CancellationToken,
     work: tokio::task::JoinHandle<()>,
     store: Arc<SqliteStore>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Node {
@@ -97,7 +98,7 @@ impl Node {
         let (running, token) = (engine.clone(), stop.clone());
         #[expect(clippy::disallowed_methods, reason = "the test awaits it in `finish`")]
         let work = tokio::spawn(async move { running.run_until_idle(token.clone(), token).await });
-        Self { engine, inbox, stop, work, store, _dir: dir }
+        Self { engine, inbox, stop, work, store, dir }
     }
 
     async fn create(&self, version: &str, input: &str, events: EventSet) -> Prediction {
@@ -112,6 +113,21 @@ impl Node {
         let subscription = self.engine.subscribe(prediction.id());
         let until = RealClock.now() + Duration::from_secs(10);
         self.engine.wait_ended(subscription, until).await.expect("readable").expect("it is there")
+    }
+
+    /// A file of an input whose prediction is never created.
+    async fn leave_file(&self, stored_at: Timestamp) -> FileId {
+        let id = FileId::new(stored_at, IDS.bits());
+        let prediction = PredictionId::new(stored_at, IDS.bits());
+        let row = FileRow { id, prediction, name: "a.txt".to_owned(), size: 1, created_at: stored_at };
+        std::fs::create_dir_all(self.folder_of(id)).expect("a folder");
+        std::fs::write(self.folder_of(id).join("a.txt"), "a").expect("a file");
+        self.store.add_file(row).await.expect("writable");
+        id
+    }
+
+    fn folder_of(&self, file: FileId) -> std::path::PathBuf {
+        self.dir.path().join("files").join(file.as_str())
     }
 
     async fn finish(self) {
@@ -234,5 +250,30 @@ async fn an_output_that_is_too_deep_to_be_read_back_fails() {
         let created = node.create(&"d".repeat(64), &input, EventSet::NONE).await;
         assert_eq!(node.wait_ended(&created).await.status(), expected, "{depth} levels");
     }
+    node.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_creates_that_came_to_nothing_are_deleted_after_a_day() {
+    let config = EngineConfig { sweep: Duration::from_millis(10), sweep_batch: 2, ..EngineConfig::default() };
+    let node = Node::start(config).await;
+    let (now, hour) = (RealClock.now(), Duration::from_secs(3600));
+    let mut old = Vec::new();
+    for age in (25..30).rev() {
+        old.push(node.leave_file(now - age * hour).await);
+    }
+    let young = node.leave_file(now - 23 * hour).await;
+    let unowned = async || {
+        let page = node.store.unowned_files(now, None, 10).await.expect("readable");
+        page.unowned
+    };
+    let deleted = async {
+        while unowned().await != [young] {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), deleted).await.expect("the old ones go");
+    assert!(old.into_iter().all(|file| !node.folder_of(file).exists()), "their bytes went first");
+    assert!(node.folder_of(young).exists());
     node.finish().await;
 }
