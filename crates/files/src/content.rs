@@ -4,8 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use cogwire_core::recipe::Digest;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
+use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 
 use crate::data_url;
@@ -31,6 +33,19 @@ impl Content {
             Self::Bytes(bytes) => Ok(bytes.len() as u64),
             Self::Path(path) => Ok(tokio::fs::metadata(path).await?.len()),
         }
+    }
+
+    /// The SHA-256 of its bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn digest(&self) -> io::Result<Digest> {
+        let mut hash = Sha256::new();
+        let mut pieces = self.clone().into_pieces().await?;
+        while let Some(piece) = pieces.try_next().await? {
+            hash.update(piece);
+        }
+        Ok(Digest::from_sha256(hash.finalize().into()))
     }
 
     /// The content as a data URL, with the content type that `name` stands for; `None` when it is longer than `most` bytes.
@@ -80,6 +95,7 @@ mod tests {
         let in_memory = Content::Bytes(Bytes::from_static(b"hi"));
         for content in [in_memory, Content::Path(file.path().to_owned())] {
             assert_eq!(content.size().await.expect("readable"), 2);
+            assert_eq!(content.digest().await.expect("readable"), Digest::of(b"hi"));
             let url = content.data_url("a.png", 2).await.expect("readable");
             assert_eq!(url.as_deref(), Some("data:image/png;base64,aGk="));
             assert_eq!(content.data_url("a.png", 1).await.expect("readable"), None);

@@ -33,6 +33,15 @@ impl Download {
         Self { opened, meta, id, name }
     }
 
+    /// All bytes of an object that is no file.
+    pub(crate) fn whole(opened: Arc<Opened>, meta: ObjectMeta) -> BoxStream<'static, Result<Bytes, Cause>> {
+        let range = 0..meta.size;
+        if range.is_empty() {
+            return stream::empty().boxed();
+        }
+        stream::once(async move { fetch(&opened, &meta, range).await }).try_flatten().boxed()
+    }
+
     /// The name of the file, sanitised.
     pub fn name(&self) -> &str {
         &self.name

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cogwire_core::id::FileId;
+use cogwire_core::recipe::Digest;
 
 use crate::unusable::Unusable;
 
@@ -87,6 +88,16 @@ pub enum Error {
         /// What the storage said.
         source: Cause,
     },
+    /// A part of a model cannot be stored, read or deleted.
+    #[error("cannot {what} the part {digest} of a model: check that the storage is there, has space, and may be used")]
+    Part {
+        /// What was tried.
+        what: &'static str,
+        /// Which part.
+        digest: Digest,
+        /// What the storage said.
+        source: Cause,
+    },
     /// A file could not be copied to another storage. Copying again goes on where it stopped.
     #[error(
         "cannot copy {file} from {from} to {to}: copy again when the cause is removed, what is there is not copied twice"
@@ -118,7 +129,11 @@ pub enum Error {
 impl Error {
     /// Whether storage is used up, so that the caller did nothing wrong and may try again later.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full { .. })
+        match self {
+            Self::Full { .. } => true,
+            Self::Part { source, .. } => is_storage_full(source.as_ref()),
+            _ => false,
+        }
     }
 
     /// Whether the storage may be well again without anybody doing anything, so that the caller may try again later.

@@ -120,6 +120,10 @@ impl Files {
         &self.opened
     }
 
+    pub(crate) fn shared(&self) -> Arc<Opened> {
+        Arc::clone(&self.opened)
+    }
+
     /// A crash can leave half an upload in a folder, which the object store does not list. In a bucket it is no object,
     /// and only a lifecycle rule finds it.
     pub(crate) async fn delete_leftovers(&self, id: FileId) -> Result<(), Error> {

@@ -9,6 +9,7 @@
 //! ```text
 //! {root}/{file id}/out-0.png          plain names as they are
 //! {root}/{file id}/={sha-256}         other names under their hash
+//! {root}/parts/{sha-256}               a package or weights of a model
 //! {root}/{file id}/out-0.png#1        on disk, an upload under way, or cut off by a crash; never listed, goes with its id
 //! ```
 //!
@@ -40,6 +41,7 @@ mod link;
 mod location;
 mod name;
 mod opened;
+mod part;
 mod pieces;
 mod probe;
 mod range;

@@ -65,7 +65,8 @@ pub(crate) enum Failure<C> {
 
 pub(crate) type Pieces<'a, C> = BoxStream<'a, Result<Bytes, Failure<C>>>;
 
-async fn write(
+/// Stores what is said to be at this place; its size and digest.
+pub(crate) async fn write(
     store: &dyn ObjectStore,
     location: &Path,
     content: Content,
