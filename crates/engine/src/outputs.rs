@@ -1,6 +1,7 @@
 //! Files on their way in and out: data URLs in inputs, files in outputs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use cogwire_core::json::Json;
 use cogwire_core::time::Timestamp;
 use cogwire_files::data_url::{self, DataUrl};
 use cogwire_files::{Content, StoredFile};
-use cogwire_runner::{FileContent, Produced};
+use cogwire_runner::{FileContent, Produced, ProducedFile};
 use cogwire_store::prediction::FileRow;
 
 use crate::Shared;
@@ -60,11 +61,21 @@ impl Shared {
 
     /// Turns what a model produced into what readers see.
     pub(crate) async fn keep_output(&self, id: PredictionId, produced: Produced) -> Result<Json, Error> {
-        let file = match produced {
-            Produced::Json(value) => return Ok(value),
-            Produced::File(file) => file,
-        };
-        let content = content_of(file.content);
+        match produced {
+            Produced::Json(value) => Ok(value),
+            Produced::File(file) => self.keep_file(id, &file).await,
+            Produced::Tree { json, files } => {
+                let mut links = HashMap::new();
+                for (text, file) in files {
+                    links.insert(text, self.keep_file(id, &file).await?);
+                }
+                Ok(json.map_strings(|text| links.get(text).cloned()))
+            }
+        }
+    }
+
+    async fn keep_file(&self, id: PredictionId, file: &ProducedFile) -> Result<Json, Error> {
+        let content = content_of(&file.content);
         if self.config.output_files == OutputFiles::Data
             && let Some(url) = content.data_url(&file.name, MAX_DATA_URL).await.map_err(Error::Produced)?
         {
@@ -111,9 +122,10 @@ fn data_urls(input: &Json) -> HashMap<String, DataUrl> {
     found
 }
 
-fn content_of(content: FileContent) -> Content {
+fn content_of(content: &FileContent) -> Content {
     match content {
-        FileContent::Bytes(bytes) => Content::Bytes(Bytes::from_owner(bytes)),
-        FileContent::Path(path) => Content::Path(path),
+        FileContent::Bytes(bytes) => Content::Bytes(Bytes::from_owner(Arc::clone(bytes))),
+        FileContent::Path(path) => Content::Path(path.clone()),
+        FileContent::Temporary(file) => Content::Path(file.path().to_owned()),
     }
 }

@@ -1,9 +1,12 @@
 //! What a running model says, in the order in which it says it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cogwire_core::json::Json;
+
+use crate::temporary::TemporaryFile;
 
 /// One thing that a run reports. Every run ends with exactly one [`RunEvent::Ended`], and nothing follows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +39,13 @@ pub enum Produced {
     Json(Json),
     /// A file, which the caller stores and turns into a URL.
     File(ProducedFile),
+    /// A JSON value with files in it.
+    Tree {
+        /// The value, in which a string stands for each file.
+        json: Json,
+        /// The files by these strings, none of which can occur by accident.
+        files: HashMap<String, ProducedFile>,
+    },
 }
 
 /// A file that a model wrote.
@@ -54,6 +64,8 @@ pub enum FileContent {
     Bytes(Arc<[u8]>),
     /// On this machine's disk, readable until the run's events are dropped.
     Path(PathBuf),
+    /// On this machine's disk, until this is dropped.
+    Temporary(Arc<TemporaryFile>),
 }
 
 /// How a run ended.

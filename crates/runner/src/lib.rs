@@ -6,10 +6,12 @@
 mod catalogue;
 pub mod event;
 mod instances;
+mod process;
 mod reporter;
 mod runner;
 mod runtime;
 mod schema;
+mod temporary;
 
 #[cfg(test)]
 mod testing;
@@ -23,8 +25,10 @@ pub use event::{End, FileContent, Output, Produced, ProducedFile, RunEvent};
 pub use instances::{BootPhase, BootProgress, InstanceFigures, InstanceReport, InstanceState, Scale, WarmUp};
 pub use runner::{Runner, UnknownVersion};
 pub use runtime::builtin::models as builtin_models;
+pub use runtime::cog_worker::{CogModel, ProcessConfig, Surroundings};
 pub use runtime::scripted::{Problem, ScriptError, Scripts};
 pub use schema::NOT_COG;
+pub use temporary::TemporaryFile;
 
 /// The most events of one run that wait to be read.
 pub const EVENT_QUEUE: usize = 64;

@@ -136,11 +136,16 @@ pub(crate) fn lines(events: &[RunEvent]) -> Vec<String> {
     events.iter().map(line).collect()
 }
 
-fn line(event: &RunEvent) -> String {
+/// One event as [`lines`] has it.
+pub(crate) fn line(event: &RunEvent) -> String {
     use crate::event::{Output, Produced};
     let produced = |produced: &Produced| match produced {
         Produced::Json(json) => json.to_string(),
         Produced::File(file) => format!("file {}", file.name),
+        Produced::Tree { json, files } => {
+            let name = |text: &str| files.get(text).map(|file| Json::string(&format!("file {}", file.name)));
+            json.map_strings(name).to_string()
+        }
     };
     match event {
         RunEvent::Started => "started".to_owned(),

@@ -1,7 +1,9 @@
 //! The ways to run a model. A version has one of them; nothing outside this folder knows which.
 
 pub(crate) mod builtin;
+pub(crate) mod cog_worker;
 pub(crate) mod scripted;
+pub(crate) mod wording;
 
 use std::sync::Arc;
 

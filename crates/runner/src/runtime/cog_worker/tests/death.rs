@@ -1,0 +1,105 @@
+//! Processes that die, and what is left of them.
+
+use super::*;
+
+async fn dies(cog: &str, what: &str, expected: &str) {
+    let model = Test::new(cog, "zoo.py:Predictor").start().await;
+    let told = model.zoo(what, "").await;
+    assert_eq!(told.last(), Some(&format!("failed: {expected}")), "{what} on {cog}");
+    assert_eq!(model.instance.cause_of_death().as_deref(), Some(expected));
+    model.stop().await;
+}
+
+#[tokio::test]
+async fn how_a_process_died_is_told() {
+    for cog in COGS {
+        dies(cog, "dies", "The model process exited unexpectedly (exit status 3).").await;
+        dies(
+            cog,
+            "is_killed",
+            "The model process was killed (signal 9, SIGKILL). Perhaps it ran out of memory.",
+        )
+        .await;
+        let crashed =
+            "The model process was killed (signal 11, SIGSEGV). A native library of the model has crashed.";
+        dies(cog, "crashes", crashed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_idle_is_noticed() {
+    let model = Test::new(NEWEST, "hello.py:Predictor").start().await;
+    let process = model.instance.process().expect("it runs").pid;
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).expect("small")).expect("not zero");
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).expect("it runs");
+    model.instance.dead().cancelled().await;
+    let told = model.run(&json!({"text": "x"})).await;
+    assert!(
+        told.last().is_some_and(|end| end.starts_with("failed: The model process was killed (signal 9")),
+        "{told:?}"
+    );
+    model.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_that_a_model_started_is_left() {
+    for cog in COGS {
+        let model = Test::new(cog, "zoo.py:Predictor").start().await;
+        let events = model.events(&json!({"what": "leaves_behind"})).await;
+        let processes: Vec<Value> = events.iter().filter_map(item).collect();
+        assert_eq!(processes.len(), 3, "{events:?}");
+        assert!(processes.iter().all(is_alive), "they run: {processes:?}");
+        model.stop().await;
+        assert!(!processes.iter().any(is_alive), "{processes:?}");
+    }
+}
+
+fn item(event: &RunEvent) -> Option<Value> {
+    match event {
+        RunEvent::Output(crate::Output::Item(crate::Produced::Json(json))) => Some(json.to_value()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_stop_is_killed() {
+    for cog in COGS {
+        let model = Test::new(cog, "zoo.py:Predictor").start().await;
+        let (mut run, _cancel) = model.begin(&json!({"what": "ignores"}));
+        until_logged(&mut run, "hanging").await;
+        let (ended, ()) = tokio::join!(all_events(run), model.instance.stop());
+        assert_eq!(told(ended), ["failed: The model process was stopped."], "{cog}");
+        model.stop().await;
+    }
+}
+
+/// Not a test by itself: what the next test runs as another program.
+#[test]
+#[ignore = "it aborts"]
+fn a_program_that_aborts() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
+        let (mut run, _cancel) = model.begin(&json!({"what": "ignores"}));
+        until_logged(&mut run, "hanging").await;
+        println!("process {}", model.instance.process().expect("it runs").pid);
+        std::process::abort();
+    });
+}
+
+#[test]
+fn a_model_that_hangs_ends_with_the_program_that_started_it() {
+    let name = "runtime::cog_worker::tests::death::a_program_that_aborts";
+    let program = std::env::current_exe().expect("this one");
+    let output = std::process::Command::new(program)
+        .args(["--ignored", "--exact", name, "--nocapture"])
+        .env("TMPDIR", tempfile::tempdir().expect("a folder").keep())
+        .output()
+        .expect("it starts");
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let process = output.split("process ").nth(1).and_then(|text| text.split_whitespace().next());
+    let process: Value = process.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{output}"));
+    while is_alive(&process) {
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,5 @@
+import there_is_no_such_module
+
+
+class Predictor:
+    pass
