@@ -1,0 +1,80 @@
+//! The programs that this machine has.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+/// What the server itself is told by its environment and no model has to know.
+const SECRETS: [&str; 2] = ["DATABASE_URL", "REPLICATE_API_TOKEN"];
+const SECRET_PREFIXES: [&str; 2] = ["AWS_", "COGWIRE_"];
+
+/// What would make a Python another one than it is.
+const MISLEADING: [&str; 4] = ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
+
+/// Where programs are found.
+#[derive(Debug)]
+pub(super) struct Tools {
+    search_path: OsString,
+    pub(super) uv: Option<PathBuf>,
+}
+
+impl Tools {
+    pub(super) fn find(search_path: &OsStr) -> Self {
+        let tools = Self { search_path: search_path.to_owned(), uv: None };
+        Self { uv: tools.program("uv"), ..tools }
+    }
+
+    /// The first program of this name.
+    pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
+        std::env::split_paths(&self.search_path).map(|folder| folder.join(name)).find(|path| is_program(path))
+    }
+
+    /// A command that sees this machine's settings (proxies, certificates, package indexes) and none of the server's secrets.
+    pub(super) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env("PATH", &self.search_path).env("PYTHONUNBUFFERED", "1");
+        for (name, _) in std::env::vars_os() {
+            if is_withheld(&name.to_string_lossy()) {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+fn is_withheld(name: &str) -> bool {
+    SECRETS.contains(&name)
+        || MISLEADING.contains(&name)
+        || SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_withheld_and_settings_are_not() {
+        for name in ["COGWIRE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "PYTHONPATH"] {
+            assert!(is_withheld(name), "{name}");
+        }
+        for name in ["HOME", "HTTPS_PROXY", "PIP_INDEX_URL", "UV_INDEX_URL", "SSL_CERT_FILE"] {
+            assert!(!is_withheld(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_executed_is_a_program() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("uv");
+        std::fs::write(&path, "").expect("written");
+        assert_eq!(Tools::find(folder.path().as_os_str()).uv, None);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("changed");
+        assert_eq!(Tools::find(folder.path().as_os_str()).uv, Some(path));
+    }
+}

@@ -1,0 +1,150 @@
+//! What a model takes and gives, and how it runs.
+//!
+//! Owns where the schema comes from: a file in the folder, or else a script of ours that imports the model in its
+//! environment and asks Cog about it. What the model writes meanwhile is only read to explain a failure.
+
+mod error;
+mod schema;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use cogwire_core::json::Json;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::process::Command;
+
+pub use error::InspectError;
+
+use crate::child::{self, Ended, Tail};
+use crate::config::CogConfig;
+use crate::environment::Environment;
+use error::Failure;
+
+const SCRIPT: &str = include_str!("inspect/inspect.py");
+
+/// How long a model may take to be imported.
+const TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// What was found out about a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Its OpenAPI document, with `Input` and `Output` among its components.
+    pub schema: Json,
+    /// Where the document comes from.
+    pub source: SchemaSource,
+    /// Whether it is a coroutine: only then it can run several predictions at once.
+    pub is_async: bool,
+    /// How many predictions it can run at once: what `cog.yaml` says, else what its decorator says, else 1.
+    pub concurrency: u32,
+}
+
+/// Where a schema comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaSource {
+    /// This file in the model's folder.
+    File(&'static str),
+    /// The model's code, with the Cog of its environment.
+    Code,
+}
+
+/// Finds out about the model in a folder. The model is imported, unless its schema is in the folder and its code says
+/// plainly how it runs.
+///
+/// # Errors
+/// When the model cannot be imported or described, with its own traceback, and when a schema in the folder is none.
+pub async fn inspect(
+    environment: &Environment,
+    folder: &Path,
+    config: &CogConfig,
+) -> Result<Inspection, InspectError> {
+    let in_folder = schema::in_folder(folder).await?;
+    let found = ask(environment, folder, config, in_folder.is_none()).await?;
+    let (schema, source) = match (in_folder, found.schema) {
+        (Some((name, schema)), _) => (schema, SchemaSource::File(name)),
+        (None, Some(schema)) => {
+            (schema::check(&schema).map_err(InspectError::Incomplete)?, SchemaSource::Code)
+        }
+        (None, None) => return Err(InspectError::Incomplete("it is not there")),
+    };
+    let concurrency = config.concurrency.or(found.concurrency).unwrap_or(1);
+    Ok(Inspection { schema, source, is_async: found.is_async, concurrency })
+}
+
+/// What the script writes.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Found(Found),
+    Failed(Failure),
+}
+
+#[derive(Deserialize)]
+struct Found {
+    is_async: bool,
+    concurrency: Option<u32>,
+    schema: Option<Value>,
+}
+
+async fn ask(
+    environment: &Environment,
+    folder: &Path,
+    config: &CogConfig,
+    wants_schema: bool,
+) -> Result<Found, InspectError> {
+    let start = |source| InspectError::Start { python: environment.python.clone(), source };
+    let work = tempfile::Builder::new().prefix("cogwire-inspect-").tempdir().map_err(start)?;
+    let result = work.path().join("result.json");
+    let command = command(environment, folder, config, &result, wants_schema);
+    let mut tail = Tail::default();
+    let ended = child::run(command, TIMEOUT, |line| tail.push(line)).await.map_err(start)?;
+    match tokio::fs::read(&result).await {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(Outcome::Found(found)) => Ok(found),
+            Ok(Outcome::Failed(failure)) => Err(failure.into_error(config, environment)),
+            Err(_) => Err(InspectError::Incomplete("it cannot be read")),
+        },
+        Err(_) => Err(without_result(ended, tail)),
+    }
+}
+
+fn without_result(ended: Ended, tail: Tail) -> InspectError {
+    let output = tail.into_text();
+    match ended {
+        Ended::Deadline => InspectError::Deadline { timeout: TIMEOUT, output },
+        Ended::Exit(status) => InspectError::Died { status, output },
+    }
+}
+
+/// The model sees what it will see when it runs, and nothing of the server's own environment.
+fn command(
+    environment: &Environment,
+    folder: &Path,
+    config: &CogConfig,
+    result: &Path,
+    wants_schema: bool,
+) -> Command {
+    let train = config.train.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut command = Command::new(&environment.python);
+    command.current_dir(folder).args(["-c", SCRIPT]).arg(result);
+    command.args([config.run.to_string().as_str(), &train, if wants_schema { "schema" } else { "syntax" }]);
+    command.env_clear();
+    for name in ["HOME", "TMPDIR"] {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command.envs([("LANG", "C.UTF-8"), ("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")]);
+    command.env("PATH", path_with(&environment.bin)).env("COG_PREDICT_TYPE_STUB", config.run.to_string());
+    if config.train.is_some() {
+        command.env("COG_TRAIN_TYPE_STUB", train);
+    }
+    command.envs(config.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// The environment's programs first, then those of the machine.
+fn path_with(bin: &Path) -> OsString {
+    let system = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&system));
+    std::env::join_paths(folders).unwrap_or_else(|_| bin.as_os_str().to_owned())
+}
