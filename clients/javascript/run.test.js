@@ -1,6 +1,7 @@
 // `replicate.run`: inputs, outputs and files.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -86,9 +87,41 @@ test("an unknown version is named as Replicate names it", async () => {
   await assert.rejects(run, /422 .*Invalid version or not permitted/s);
 });
 
-test("sends a Buffer although the server takes no uploads", async () => {
+test("uploads a Buffer and names the upload in the input", async () => {
   const output = await replicate.run("acme/viewer", { input: { image: pixel } });
-  const response = await fetch(output.image);
-  assert.equal(response.status, 200);
-  assert.deepEqual(Buffer.from(await response.arrayBuffer()), pixel);
+  const file = await uploadOf(output.image);
+  assert.equal(file.size, pixel.length);
+  assert.equal(file.checksums.sha256, createHash("sha256").update(pixel).digest("hex"));
 });
+
+test("uploads a Blob with its type", async () => {
+  const blob = new File([pixel], "pixel ä.png", { type: "image/png" });
+  const output = await replicate.run("acme/viewer", { input: { image: blob } });
+  const file = await uploadOf(output.image);
+  assert.equal(file.name, "pixel ä.png");
+  assert.equal(file.content_type, "image/png");
+});
+
+test("creates, lists, gets and deletes files", async () => {
+  const file = await replicate.files.create(pixel, { order: 7 });
+  assert.deepEqual(file.metadata, { order: 7 });
+  assert.deepEqual(await replicate.files.get(file.id), file);
+  const listed = await replicate.files.list();
+  assert.equal(listed.results[0].id, file.id);
+  const bytes = await (await fetch(file.urls.download)).arrayBuffer();
+  assert.deepEqual(Buffer.from(bytes), pixel);
+  assert.equal(await replicate.files.delete(file.id), true);
+  await assert.rejects(replicate.files.get(file.id), /404 .*File not found/s);
+});
+
+test("learns that a file is too large", async () => {
+  const large = Buffer.alloc(102 * 1024 * 1024);
+  const run = replicate.run("acme/viewer", { input: { image: large } });
+  await assert.rejects(run, /413 .*Files must be less than 100MB in size/s);
+});
+
+// What the server knows about the upload that a prediction's input names.
+async function uploadOf(url) {
+  assert.ok(url.startsWith(`${server.url}/v1/files/`), url);
+  return replicate.files.get(url.split("/").at(-1));
+}

@@ -1,5 +1,8 @@
 """`replicate.run`: inputs, outputs and files."""
 
+import hashlib
+import io
+
 import httpx
 import pytest
 from replicate.exceptions import ModelError, ReplicateError
@@ -70,6 +73,33 @@ def test_hands_over_a_file_as_a_data_url(client, pixel):
     link = httpx.get(output["image"])
     assert (link.status_code, link.headers["content-type"]) == (200, "image/png")
     assert link.content == pixel.read_bytes()
+
+
+def test_uploads_a_file_and_names_the_upload_in_the_input(client, server, pixel):
+    with pixel.open("rb") as image:
+        output = client.run("acme/viewer", input={"image": image})
+    assert output["image"].startswith(f"{server.url}/v1/files/")
+    file = client.files.get(output["image"].rsplit("/", 1)[1])
+    assert (file.name, file.content_type, file.size) == ("pixel.png", "image/png", pixel.stat().st_size)
+    assert file.checksums["sha256"] == hashlib.sha256(pixel.read_bytes()).hexdigest()
+
+
+def test_creates_lists_gets_and_deletes_files(client, pixel):
+    file = client.files.create(pixel, metadata={"order": 7})
+    assert file.metadata == {"order": 7}
+    assert client.files.get(file.id) == file
+    assert client.files.list()[0] == file
+    assert httpx.get(file.urls["download"]).content == pixel.read_bytes()
+    client.files.delete(file.id)
+    with pytest.raises(ReplicateError) as caught:
+        client.files.get(file.id)
+    assert (caught.value.status, caught.value.detail) == (404, "File not found")
+
+
+def test_learns_that_a_file_is_too_large(client):
+    with pytest.raises(ReplicateError) as caught:
+        client.files.create(io.BytesIO(bytes(102 * 1024 * 1024)))
+    assert (caught.value.status, caught.value.detail) == (413, "Files must be less than 100MB in size")
 
 
 def test_an_unknown_version_is_named_as_replicate_names_it(client):

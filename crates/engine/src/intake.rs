@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cogwire_core::id::PredictionId;
+use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::prediction::{Event, Prediction, Request};
 use cogwire_core::time::Timestamp;
 use cogwire_store::prediction::{Claimed, CreateOutcome, Idempotency, Lease, NewPrediction};
@@ -20,6 +20,8 @@ use crate::{Engine, Shared};
 pub struct Create {
     /// What is asked.
     pub request: Request,
+    /// The uploads that the input names: they are kept until the prediction has ended.
+    pub uploads: Vec<FileId>,
     /// From `Idempotency-Key`.
     pub idempotency: Option<IdempotencyKey>,
 }
@@ -149,7 +151,7 @@ impl Shared {
         });
         let deadline =
             self.config.limits.deadline(&request, &cogwire_core::prediction::State::Starting, claimed_at);
-        NewPrediction { request, claim, deadline, idempotency, uploads: Vec::new() }
+        NewPrediction { request, claim, deadline, idempotency, uploads: create.uploads.clone() }
     }
 
     fn begin_life(self: &Arc<Self>, request: Request, slot: Option<OwnedSemaphorePermit>) -> Prediction {

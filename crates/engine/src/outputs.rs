@@ -25,25 +25,15 @@ impl Shared {
     /// Stores the files that the input holds as data URLs, and puts links in their place: a prediction is read and sent
     /// many times, and must not carry its files each time. Also gives the files, for a create that comes to nothing.
     pub(crate) async fn keep_data_urls(&self, mut create: Create) -> Result<(Create, Vec<FileId>), Error> {
-        let input = &create.request.input;
-        if !input.as_str().contains("\"data:") {
-            return Ok((create, Vec::new()));
-        }
-        let (mut links, mut files) = (HashMap::new(), Vec::new());
-        for (text, url) in data_urls(input) {
-            let name = url.file_name("input");
-            match self.store_file(create.request.id, &name, Content::Bytes(url.bytes)).await {
-                Ok(file) => {
-                    links.insert(text, Json::string(&self.link(&file)));
-                    files.push(file.id);
-                }
-                Err(error) => {
-                    self.drop_files(&files).await;
-                    return Err(error);
-                }
+        let mut files = Vec::new();
+        let request = &create.request;
+        match self.store_data_urls(request.id, &request.input, "input", None, &mut files).await {
+            Ok(input) => create.request.input = input,
+            Err(error) => {
+                self.drop_files(&files).await;
+                return Err(error);
             }
         }
-        create.request.input = input.map_strings(|text| links.get(text).cloned());
         Ok((create, files))
     }
 
@@ -59,10 +49,13 @@ impl Shared {
         }
     }
 
-    /// Turns what a model produced into what readers see.
+    /// Turns what a model produced into what readers see. A data URL in JSON is a file, too: that is how a Cog server hands
+    /// over the files of its outputs.
     pub(crate) async fn keep_output(&self, id: PredictionId, produced: Produced) -> Result<Json, Error> {
         match produced {
-            Produced::Json(value) => Ok(value),
+            Produced::Json(value) => {
+                self.store_data_urls(id, &value, "output", self.shown_whole(), &mut Vec::new()).await
+            }
             Produced::File(file) => self.keep_file(id, &file).await,
             Produced::Tree { json, files } => {
                 let mut links = HashMap::new();
@@ -76,13 +69,46 @@ impl Shared {
 
     async fn keep_file(&self, id: PredictionId, file: &ProducedFile) -> Result<Json, Error> {
         let content = content_of(&file.content);
-        if self.config.output_files == OutputFiles::Data
-            && let Some(url) = content.data_url(&file.name, MAX_DATA_URL).await.map_err(Error::Produced)?
+        if let Some(most) = self.shown_whole()
+            && let Some(url) = content.data_url(&file.name, most).await.map_err(Error::Produced)?
         {
             return Ok(Json::string(&url));
         }
         let stored = self.store_file(id, &file.name, content).await?;
         Ok(Json::string(&self.link(&stored)))
+    }
+
+    /// The largest file of an output that is shown as a data URL, in bytes; `None` when none is.
+    fn shown_whole(&self) -> Option<u64> {
+        match self.config.output_files {
+            OutputFiles::Url => None,
+            OutputFiles::Data => Some(MAX_DATA_URL),
+        }
+    }
+
+    /// Stores the files that `json` holds as data URLs, at whatever depth, and puts links in their place; those of at most
+    /// `whole` bytes stay as they are. `files` learns which were stored, also before an error.
+    async fn store_data_urls(
+        &self,
+        prediction: PredictionId,
+        json: &Json,
+        stem: &str,
+        whole: Option<u64>,
+        files: &mut Vec<FileId>,
+    ) -> Result<Json, Error> {
+        if !json.as_str().contains("\"data:") {
+            return Ok(json.clone());
+        }
+        let mut links = HashMap::new();
+        for (text, url) in data_urls(json) {
+            if whole.is_some_and(|most| url.bytes.len() as u64 <= most) {
+                continue;
+            }
+            let file = self.store_file(prediction, &url.file_name(stem), Content::Bytes(url.bytes)).await?;
+            links.insert(text, Json::string(&self.link(&file)));
+            files.push(file.id);
+        }
+        Ok(json.map_strings(|text| links.get(text).cloned()))
     }
 
     /// The row comes first: a crash in between leaves a row whose file is missing, and not a file that nobody knows. Retention

@@ -1,6 +1,7 @@
 //! What must happen although nobody asks: deadlines, retention, and that each has its timer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::{DeadlineKind, Event};
@@ -17,6 +18,10 @@ use crate::{Engine, Shared};
 
 /// The most overdue or lost predictions that one round ends.
 pub(crate) const BATCH: u32 = 100;
+
+/// How much longer than it may be used an upload is kept: a create that was allowed to name it is durable by then, and so is
+/// that it does.
+const UPLOAD_GRACE: Duration = Duration::from_secs(60);
 
 macro_rules! activity {
     ($(#[$doc:meta])* $name:ident, $label:literal, $method:ident) => {
@@ -46,6 +51,10 @@ activity!(
 activity!(
     /// Removes the data of old predictions.
     DataRetention, "data retention", remove_expired
+);
+activity!(
+    /// Deletes uploads whose time is over.
+    Uploads, "uploads", remove_uploads
 );
 activity!(
     /// Deletes old messages, and keys that are forgotten.
@@ -114,6 +123,7 @@ impl Shared {
         self.spawn_activity(Heartbeat(self.clone()), self.config.lease / 3, self.heart.clone(), stop);
         self.spawn_activity(DataRetention(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(UnownedFiles::new(self.clone()), self.config.sweep, quiet(), stop);
+        self.spawn_activity(Uploads(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(WebhookRetention(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(Figures(self.clone()), poll * 5, quiet(), stop);
     }
@@ -121,7 +131,7 @@ impl Shared {
     fn spawn_activity(
         self: &Arc<Self>,
         activity: impl Activity,
-        every: std::time::Duration,
+        every: Duration,
         wake: Arc<Notify>,
         stop: &CancellationToken,
     ) {
@@ -138,7 +148,7 @@ impl Shared {
             }
             tokio::select! {
                 () = ended => {}
-                () = self.clock.sleep(std::time::Duration::from_millis(100)) => {}
+                () = self.clock.sleep(Duration::from_millis(100)) => {}
             }
         }
     }
@@ -189,6 +199,24 @@ impl Shared {
         }
         self.store.remove_data(&removed).await?;
         let progress = if removed.is_empty() { 0 } else { found };
+        Ok(more_if(progress, self.config.sweep_batch))
+    }
+
+    async fn remove_uploads(&self) -> store::Result<Round> {
+        let due = self.clock.now() - UPLOAD_GRACE;
+        let expired = self.store.expired_uploads(due, self.config.sweep_batch).await?;
+        let mut removed = 0;
+        for upload in &expired {
+            // As above: the bytes first.
+            match self.files.delete(*upload).await {
+                Ok(()) => {
+                    self.store.remove_upload(*upload).await?;
+                    removed += 1;
+                }
+                Err(error) => tracing::warn!(file_id = %upload, %error, "an upload could not be deleted"),
+            }
+        }
+        let progress = if removed == 0 { 0 } else { expired.len() as u64 };
         Ok(more_if(progress, self.config.sweep_batch))
     }
 

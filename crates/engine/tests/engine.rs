@@ -103,7 +103,12 @@ impl Node {
 
     async fn create(&self, version: &str, input: &str, events: EventSet) -> Prediction {
         let request = request(version, input, events);
-        match self.engine.create(Create { request, idempotency: None }).await.expect("it is created") {
+        match self
+            .engine
+            .create(Create { request, uploads: Vec::new(), idempotency: None })
+            .await
+            .expect("it is created")
+        {
             Created::New(prediction) => prediction,
             other => panic!("{other:?}"),
         }

@@ -32,7 +32,8 @@ pub(super) async fn download(
     Ok(answer(file, &headers))
 }
 
-fn answer(file: Download, headers: &HeaderMap) -> Response {
+/// The bytes of a file, or the part of them that is asked for.
+pub(super) fn answer(file: Download, headers: &HeaderMap) -> Response {
     let described = described(&file);
     let mut response = if is_known(&file.etag(), headers) {
         StatusCode::NOT_MODIFIED.into_response()

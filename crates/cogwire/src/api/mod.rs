@@ -14,6 +14,7 @@ mod create;
 pub(crate) mod deliveries;
 mod download;
 mod failure;
+mod files;
 mod health;
 mod list;
 mod models;

@@ -6,15 +6,15 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, Method};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use cogwire_core::wire::ErrorBody;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::{
-    Api, Failure, account, auth, create, deliveries, download, health, models, observe, path, predictions,
-    streams, trainings,
+    Api, Failure, account, auth, create, deliveries, download, files, health, models, observe, path,
+    predictions, streams, trainings,
 };
 use crate::dashboard;
 
@@ -70,8 +70,8 @@ fn work() -> Router<Arc<Api>> {
         .route("/v1/predictions/{id}", get(predictions::get))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
         .route("/v1/predictions/{id}/deliveries", get(deliveries::of_prediction))
-        .route("/v1/files", any(no_files))
-        .route("/v1/files/{*rest}", any(no_files))
+        .route("/v1/files", get(files::list).post(files::create))
+        .route("/v1/files/{id}", get(files::get).delete(files::delete))
         .route("/v1/trainings", get(trainings::list))
         .route("/v1/trainings/{id}", get(trainings::get))
         .route("/v1/trainings/{id}/cancel", post(trainings::cancel))
@@ -92,6 +92,7 @@ fn for_any_origin() -> Router<Arc<Api>> {
     Router::new()
         .route("/v1/streams/{capability}", get(streams::read))
         .route("/download/{id}/{name}", get(download::download))
+        .route("/v1/files/{id}/download", get(files::download))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(cors)
 }
@@ -111,16 +112,6 @@ async fn no_api(State(api): State<Arc<Api>>) -> Failure {
         api.roles
     );
     ErrorBody::new(404, detail).into()
-}
-
-/// Uploads do not exist yet. On a status of this class, the JavaScript client sends the file as a data URL instead.
-async fn no_files() -> Failure {
-    ErrorBody::new(
-        501,
-        "This server takes no uploads: send a file input as a data URL or as an http(s) URL. In Python, pass \
-         file_encoding_strategy=\"base64\" to replicate.run",
-    )
-    .into()
 }
 
 async fn not_found() -> Failure {

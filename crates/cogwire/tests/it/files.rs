@@ -1,9 +1,13 @@
 //! Files that models make and callers send.
 
-use reqwest::Method;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::harness::{Options, TestApp, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Behaviour, Options, TestApp, send};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const PICTURE: &str = r#"
 [[model]]
@@ -12,6 +16,15 @@ name = "painter"
 output = "value"
 [[model.step]]
 output_file = "picture.png"
+
+[[model]]
+owner = "acme"
+name = "packer"
+output = "list"
+[[model.step]]
+output = { image = "data:image/png;base64,aW1hZ2U=", notes = ["data:text/plain,one", { deep = "data:text/plain,two" }] }
+[[model.step]]
+output = "data: is what a sentence may begin with, too"
 
 [[model]]
 owner = "acme"
@@ -69,4 +82,49 @@ async fn a_data_url_in_the_input_becomes_a_file() {
     assert_eq!(ended["output"], url);
     let file = send(app.http().request(Method::GET, url)).await;
     assert_eq!((file.status, file.text.as_str()), (200, "hello"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_urls_in_an_output_become_files_at_whatever_depth() {
+    let app = TestApp::with(options("url")).await;
+    let created = app.create(json!({"version": "acme/packer", "input": {}})).await;
+    let output = app.wait_ended(&created).await["output"].clone();
+    assert_eq!(output[1], "data: is what a sentence may begin with, too");
+    let mut served = Vec::new();
+    for url in [&output[0]["image"], &output[0]["notes"][0], &output[0]["notes"][1]["deep"]] {
+        let reply = send(app.http().request(Method::GET, url.as_str().expect("a URL"))).await;
+        served.push(format!("{} {} {}", reply.status, reply.header("content-type"), reply.text));
+    }
+    let expected =
+        ["200 image/png image", "200 text/plain; charset=utf-8 one", "200 text/plain; charset=utf-8 two"];
+    assert_eq!(served, expected);
+    assert_eq!(app.stored_files(), 3, "names that are the same do not collide");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_data_urls_stay_for_clients_on_plain_http() {
+    let app = TestApp::with(options("auto")).await;
+    let created = app.create(json!({"version": "acme/packer", "input": {}})).await;
+    let output = app.wait_ended(&created).await["output"].clone();
+    assert_eq!(output[0]["image"], "data:image/png;base64,aW1hZ2U=");
+    assert_eq!(app.stored_files(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_file_stays_until_the_webhook_about_it_is_sent() {
+    let app = TestApp::with(options("url")).await;
+    app.receiver.always(Behaviour::Hang);
+    let created = app.create(app.with_webhook(json!({"version": "acme/painter", "input": {}}))).await;
+    let url = app.wait_ended(&created).await["output"].as_str().expect("a URL").to_owned();
+    let other = app.create(json!({"version": "acme/painter", "input": {}})).await;
+    app.wait_ended(&other).await;
+    app.receiver.wait_for(1).await;
+    app.receiver.always(Behaviour::Answer(200));
+    app.advance(7 * DAY);
+    app.wait_removed(&other).await;
+    let hook = app.receiver.wait_for(2).await.pop().expect("the second attempt").json();
+    assert_eq!(hook["output"], Value::from(url.clone()));
+    app.wait_removed(&created).await;
+    assert_eq!(send(app.http().request(Method::GET, &url)).await.status, 404);
+    assert_eq!(app.stored_files(), 0);
 }

@@ -20,5 +20,6 @@ mod roles;
 mod stream;
 mod surface;
 mod transfer;
+mod uploads;
 mod wait;
 mod webhooks;

@@ -2,6 +2,7 @@
 
 mod asked;
 mod undeclared;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use cogwire_core::id::PredictionId;
+use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::input::{InvalidField, InvalidInput};
 use cogwire_core::json::Json;
 use cogwire_core::model::ModelName;
@@ -79,10 +80,11 @@ impl Order {
         let accepted = self.version.accept(&self.body.input)?;
         let mut warnings = std::mem::take(&mut self.body.warnings);
         warnings.extend(undeclared::warning(&accepted.undeclared));
+        let uploads = self.api.uploads_of(&self.account, &self.body.input).await?;
         let request = self.request()?;
         // Subscribed before the create, so that the end is not missed however soon it comes.
         let subscription = self.asked.wait.is_some().then(|| self.api.engine.subscribe(request.id));
-        let created = self.create(request).await?;
+        let created = self.create(request, uploads).await?;
         let mut response = self.answer(created, subscription).await?;
         warnings::add(&mut response, &warnings);
         Ok(response)
@@ -125,9 +127,10 @@ impl Order {
         })
     }
 
-    async fn create(&mut self, request: Request) -> Result<Created, Failure> {
-        let (api, idempotency) = (Arc::clone(&self.api), self.key.take());
-        self.api.detached(async move { Ok(api.engine.create(Create { request, idempotency }).await?) }).await
+    async fn create(&mut self, request: Request, uploads: Vec<FileId>) -> Result<Created, Failure> {
+        let api = Arc::clone(&self.api);
+        let create = Create { request, uploads, idempotency: self.key.take() };
+        self.api.detached(async move { Ok(api.engine.create(create).await?) }).await
     }
 
     async fn answer(self, created: Created, subscription: Option<Subscription>) -> Result<Response, Failure> {

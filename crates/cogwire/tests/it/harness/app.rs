@@ -18,6 +18,8 @@ use super::{HELLO, STORY};
 /// How a test's server differs from the usual one.
 pub(crate) struct Options {
     pub(crate) max_running: usize,
+    /// How long a prediction may run.
+    pub(crate) run_timeout: Duration,
     pub(crate) output_files: String,
     /// Scripts beside the story.
     pub(crate) scripts: Option<String>,
@@ -33,6 +35,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_running: 100,
+            run_timeout: Duration::from_secs(30 * 60),
             output_files: "url".to_owned(),
             scripts: None,
             script_files: Vec::new(),

@@ -87,6 +87,7 @@ fn config(dir: &Path, options: &Options) -> Config {
     config.data_dir = dir.join("data");
     config.scripts = vec![dir.join("scripts.toml")];
     config.max_running = options.max_running;
+    config.limits.run = options.run_timeout;
     config.roles = options.roles;
     config.public_url = options.public_url.as_ref().map(|url| url.parse().expect("a URL"));
     config.output_files = match options.output_files.as_str() {
