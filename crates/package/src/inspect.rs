@@ -22,7 +22,7 @@ use crate::config::CogConfig;
 use crate::environment::Environment;
 use error::Failure;
 
-const SCRIPT: &str = include_str!("inspect/inspect.py");
+const SCRIPT: &str = concat!(include_str!("inspect/document.py"), include_str!("inspect/inspect.py"));
 
 /// How long a model may take to be imported.
 const TIMEOUT: Duration = Duration::from_secs(10 * 60);

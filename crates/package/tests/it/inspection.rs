@@ -52,6 +52,32 @@ async fn every_kind_of_input_is_described() {
     assert_eq!(components(&schema(NEW[1], &model).await, &names), new, "{}", NEW[1]);
 }
 
+/// What only newer versions know, and what must not need a network.
+#[tokio::test]
+async fn defaults_are_what_the_author_wrote() {
+    let inputs = [
+        "logo: Path = Input(default='https://host.invalid/logo.png', accept='image/*')",
+        "raw: File = Input(default='https://host.invalid/raw.bin')",
+        "numbers: List[int] = [1, 2]",
+        "more: Optional[List[str]] = Input(default=None)",
+        "token: Secret = Input(default='hunter2')",
+        "mode: str = Input(default=Mode.FAST, choices=list(Mode))",
+        "picture: Path = Input(default=None)",
+        "anything: dict = Input(default={'a': 1})",
+        "both: Union[str, int] = Input(default=3)",
+        "old: str = Input(default='x', deprecated=True)",
+    ];
+    let code = format!(
+        "import enum\nimport cog\nfrom typing import List, Optional, Union\nfrom cog import File, Input, Path, Secret\n\
+         class Mode(str, enum.Enum):\n    FAST = 'fast'\n    GOOD = 'good'\n\
+         class Predictor(cog.BasePredictor):\n    @cog.streaming\n    def predict(self, {}) -> str: ...\n",
+        inputs.join(", ")
+    );
+    let schema = schema(NEW[0], &model(&code, "")).await;
+    assert_eq!(schema["paths"]["/predictions"]["post"]["x-cog-streaming"], true);
+    insta::assert_json_snapshot!(components(&schema, &["Input", "mode"]));
+}
+
 /// Both describe the same model, each in its own words: what clients rely on must agree.
 #[tokio::test]
 async fn the_schema_is_the_one_that_old_cog_makes() {
