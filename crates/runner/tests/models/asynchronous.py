@@ -1,8 +1,9 @@
 import asyncio
 import sys
+import tempfile
 import typing
 
-from cog import BasePredictor, ConcatenateIterator
+from cog import BasePredictor, Path
 
 
 class Predictor(BasePredictor):
@@ -34,3 +35,11 @@ class Tokens(BasePredictor):
         while hang:
             await asyncio.sleep(0.01)
         yield "x" * 2_000_000
+
+
+class Files(BasePredictor):
+    async def predict(self, count: int) -> typing.AsyncIterator[Path]:
+        for number in range(count):
+            path = Path(tempfile.mkdtemp()) / f"{number}.txt"
+            path.write_text(f"file {number}")
+            yield path

@@ -73,6 +73,10 @@ class Predictor(BasePredictor):
     def child(self, text):
         subprocess.run(["sh", "-c", "echo from a child; echo its error >&2; printf 'no line end'"])
 
+    def floods_and_dies(self, text):
+        subprocess.run(["sh", "-c", "yes | head -c 4000000"])
+        os._exit(4)
+
     def buffered(self, text):
         ctypes.CDLL(None).printf(b"from a library\n")
 

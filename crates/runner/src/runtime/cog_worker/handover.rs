@@ -99,6 +99,9 @@ impl Handover {
         if !json.as_str().contains(&self.reference) {
             return Ok(Produced::Json(json));
         }
+        if let Some(path) = json.as_text().and_then(|text| self.referred(&text)) {
+            return Ok(Produced::File(self.keep(path).await?));
+        }
         let mut files = HashMap::new();
         for (reference, path) in self.references(&json) {
             files.insert(reference, self.keep(path).await?);
@@ -109,11 +112,14 @@ impl Handover {
     fn references(&self, json: &Json) -> HashMap<String, PathBuf> {
         let mut found = HashMap::new();
         let _unchanged = json.map_strings(|text| {
-            let path = text.strip_prefix(&self.reference).map(PathBuf::from);
-            found.extend(path.map(|path| (text.to_owned(), path)));
+            found.extend(self.referred(text).map(|path| (text.to_owned(), path)));
             None
         });
         found
+    }
+
+    fn referred(&self, text: &str) -> Option<PathBuf> {
+        text.strip_prefix(&self.reference).map(PathBuf::from)
     }
 
     async fn keep(&self, path: PathBuf) -> Result<ProducedFile, HandoverError> {

@@ -114,7 +114,10 @@ impl<'a> Run<'a> {
                     true,
                 );
             }
-            Err(_) => return (Ok(End::Failed(self.worker.life.death().await)), false),
+            Err(_) => {
+                let is_free = self.settle(&Verdict::Gone).await;
+                return (self.conclude(Verdict::Gone).await, is_free);
+            }
         }
         let (verdict, stopped) = match self.listen().await {
             Ok(verdict) => (verdict, None),
@@ -293,21 +296,15 @@ impl<'a> Run<'a> {
 
     /// Waits until the slot is free and all that was printed is here; whether the slot can be used again.
     async fn settle(&mut self, verdict: &Verdict) -> bool {
-        if matches!(verdict, Verdict::Gone) {
-            self.worker.life.death().await;
-            while let Ok(message) = self.messages.try_recv() {
-                self.note(message);
-            }
-            return false;
-        }
         let life = &self.worker.life;
+        let is_gone = matches!(verdict, Verdict::Gone);
         let mut grace = life.clock.sleep(IDLE_GRACE);
         let dead = life.dead();
-        while self.idle == Idle::No {
+        while is_gone || self.idle == Idle::No {
             tokio::select! {
-                Some(message) = self.messages.recv() => self.note(message),
+                Some(message) = self.messages.recv() => self.note_late(message).await,
                 () = dead.cancelled() => return false,
-                () = &mut grace => {
+                () = &mut grace, if !is_gone => {
                     life.kill("The model process was killed: it did not become free after a prediction.");
                     return false;
                 }
@@ -326,9 +323,17 @@ impl<'a> Run<'a> {
         let mut grace = self.worker.life.clock.sleep(SAID_GRACE);
         while self.said.stdout < self.call || self.said.stderr < self.call {
             tokio::select! {
-                Some(message) = self.messages.recv() => self.note(message),
+                Some(message) = self.messages.recv() => self.note_late(message).await,
                 () = &mut grace => return self.worker.stop_hearing_children(),
             }
+        }
+    }
+
+    /// Takes a message after the prediction has ended. Whether anybody still reads the logs does not matter any more.
+    async fn note_late(&mut self, message: Message) {
+        self.note(message);
+        if self.log.len() > MAX_LOG && self.report_log().await.is_err() {
+            self.log.clear();
         }
     }
 

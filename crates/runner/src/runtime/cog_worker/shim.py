@@ -384,15 +384,16 @@ def _load():
 
 
 def _repair(model):
-    if not inspect.isclass(model):
-        return _watched(model)
+    """Puts our functions in the place of the model's; whether its setup is among them."""
     for name in ("run", "predict"):
         function = inspect.getattr_static(model, name, None)
         if isinstance(function, types.FunctionType) and function.__module__ not in _COGS_OWN:
             setattr(model, name, _watched(function))
-    if hasattr(model, "setup"):
-        model.setup = _watched_setup(model.setup)
-    return model
+    setup = inspect.getattr_static(model, "setup", None)
+    if not isinstance(setup, types.FunctionType):
+        return False
+    model.setup = _watched_setup(setup)
+    return True
 
 
 _NOT_THE_MODELS = (__file__, "<frozen importlib")
@@ -404,6 +405,9 @@ _leash = _Leash(_options["leash"])
 # The worker tells the model's author what only the author of this file could change.
 warnings.filterwarnings("ignore", category=DeprecationWarning, message=r".* is deprecated; use \w+(\(\))? instead$")
 with _Setup(is_last=False):
-    Model = _repair(_load())
-if not hasattr(Model, "setup"):
+    Model = _load()
+    _has_setup = inspect.isclass(Model) and _repair(Model)
+    if not inspect.isclass(Model):
+        Model = _watched(Model)
+if not _has_setup:
     _settle()

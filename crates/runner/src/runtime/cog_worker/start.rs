@@ -72,6 +72,7 @@ impl Starting {
         let program = model.bin.join("python");
         let spawn = |source| BootError::Spawn { program: program.display().to_string(), source };
         let secret = format!("{:032x}", entropy.bits());
+        fs::create_dir_all(&config.work_dir).map_err(spawn)?;
         let handover = Handover::new(&config.work_dir, &secret, model.slots).map_err(spawn)?;
         let sockets = Sockets::bind(&config.work_dir, model.slots).map_err(spawn)?;
         let shim = launcher.shim(&secret, &handover, &sockets).to_string();

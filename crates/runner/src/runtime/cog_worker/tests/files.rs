@@ -85,6 +85,18 @@ async fn frames_that_are_written_to_one_file_are_many() {
 }
 
 #[tokio::test]
+async fn files_of_asynchronous_generators_are_files() {
+    let model = Test::new(NEWEST, "asynchronous.py:Files").asynchronous(2).start().await;
+    let events = model.events(&json!({"count": 2})).await;
+    let files = events.iter().filter_map(|event| match event {
+        RunEvent::Output(output) => Some(file_of(output)),
+        _ => None,
+    });
+    assert_eq!(files.collect::<Vec<_>>(), [file("0.txt", "file 0"), file("1.txt", "file 1")]);
+    let _work = model.stop_with_files().await;
+}
+
+#[tokio::test]
 async fn open_files_are_files() {
     for cog in COGS {
         let model = Test::new(cog, "zoo.py:Predictor").start().await;

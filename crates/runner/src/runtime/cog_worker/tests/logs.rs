@@ -59,6 +59,16 @@ async fn child_processes_and_libraries_are_heard() {
 }
 
 #[tokio::test]
+async fn a_flood_of_a_child_process_does_not_hide_a_crash() {
+    let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
+    let events = model.events(&json!({"what": "floods_and_dies"})).await;
+    assert!(log_of(&events).contains("y\ny\ny\n"));
+    let expected = "failed: The model process exited unexpectedly (exit status 4).";
+    assert_eq!(told(events).last().map(String::as_str), Some(expected));
+    model.stop().await;
+}
+
+#[tokio::test]
 async fn rubbish_is_only_text() {
     for cog in COGS {
         let model = Test::new(cog, "zoo.py:Predictor").start().await;

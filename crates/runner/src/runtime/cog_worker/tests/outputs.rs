@@ -115,12 +115,22 @@ async fn a_list_of_one_and_an_empty_list_are_lists() {
 
 #[tokio::test]
 async fn large_inputs_and_outputs_pass() {
+    let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
+    let length = model.zoo("length", &"x".repeat(20_000_000)).await;
+    assert_eq!(length, ["started", "value 20000000", "succeeded"]);
+    let large = model.zoo("large", "").await;
+    assert_eq!((large[1].len(), large[2].as_str()), (20_000_008, "succeeded"));
+    model.stop().await;
+}
+
+#[tokio::test]
+async fn an_asynchronous_model_needs_no_second_slot() {
     for cog in COGS {
-        let model = Test::new(cog, "zoo.py:Predictor").start().await;
-        let length = model.zoo("length", &"x".repeat(20_000_000)).await;
-        assert_eq!(length, ["started", "value 20000000", "succeeded"], "{cog}");
-        let large = model.zoo("large", "").await;
-        assert_eq!((large[1].len(), large[2].as_str()), (20_000_008, "succeeded"), "{cog}");
+        let mut test = Test::new(cog, "asynchronous.py:Predictor");
+        test.model.is_async = false;
+        let model = test.start().await;
+        let told = model.run(&json!({"name": "A", "count": 0})).await;
+        assert_eq!(told, ["started", r#"value "A""#, "succeeded"], "{cog}");
         model.stop().await;
     }
 }
