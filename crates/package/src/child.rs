@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -56,14 +56,15 @@ impl Tail {
     }
 }
 
-/// Runs a command. `line` is given each line that it writes, to stdout or stderr; empty lines are left out.
+/// Runs a command. `line` is given each line that it writes, to stdout or stderr; empty lines are left out. What it reads is the
+/// caller's to set.
 pub(crate) async fn run(
     mut command: Command,
     deadline: Duration,
     line: impl FnMut(&str) + Send,
 ) -> io::Result<Ended> {
     let (output, input) = io::pipe()?;
-    command.stdin(Stdio::null()).stdout(input.try_clone()?).stderr(input);
+    command.stdout(input.try_clone()?).stderr(input);
     let group = Group(command.process_group(0).kill_on_drop(true).spawn()?);
     // It holds the writing ends of the pipe, and the output would not end.
     drop(command);
@@ -149,7 +150,7 @@ mod tests {
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", script]);
+        command.args(["-c", script]).stdin(std::process::Stdio::null());
         command
     }
 

@@ -129,12 +129,13 @@ impl Environments {
         if let Some(marker) = Marker::read(&folder) {
             return Ok(marker.environment(&folder, key));
         }
-        let _lock = self.lock(&key, progress).await?;
+        let lock = self.lock(&key, progress).await?;
         if let Some(marker) = Marker::read(&folder) {
             return Ok(marker.environment(&folder, key));
         }
         remove(&folder).await?;
-        let mut installer = Installer { tools: &tools, folder: &folder, timeout: request.timeout, progress };
+        let mut installer =
+            Installer { tools: &tools, folder: &folder, lock: &lock, timeout: request.timeout, progress };
         installer.create(&python).await?;
         installer.install(&resolved, cog.as_deref()).await?;
         let marker = installer.versions().await?;
@@ -142,7 +143,8 @@ impl Environments {
         Ok(marker.environment(&folder, key))
     }
 
-    /// Waits until nobody else makes this environment. The lock ends with the file, so also with the process.
+    /// Waits until nobody else makes this environment. The lock ends with the last copy of the file: with this process, and with
+    /// the tools that it runs.
     async fn lock(
         &self,
         key: &str,
@@ -152,7 +154,7 @@ impl Environments {
         let refused = |source| EnvironmentError::Folder { path: path.clone(), source };
         let open = || {
             std::fs::create_dir_all(&self.root)?;
-            File::options().create(true).append(true).open(&path)
+            File::options().create(true).read(true).append(true).open(&path)
         };
         let file = open().map_err(refused)?;
         let mut told = false;

@@ -8,6 +8,7 @@ mod schema;
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use cogwire_core::json::Json;
@@ -127,7 +128,7 @@ fn command(
 ) -> Command {
     let train = config.train.as_ref().map(ToString::to_string).unwrap_or_default();
     let mut command = Command::new(&environment.python);
-    command.current_dir(folder).args(["-c", SCRIPT]).arg(result);
+    command.current_dir(folder).stdin(Stdio::null()).args(["-c", SCRIPT]).arg(result);
     command.args([config.run.to_string().as_str(), &train, if wants_schema { "schema" } else { "syntax" }]);
     command.env_clear();
     for name in ["HOME", "TMPDIR"] {

@@ -16,6 +16,7 @@ use cogwire_core::recipe::Digest;
 use tar::Archive;
 use tempfile::TempDir;
 
+use crate::pack::MAX_ENTRIES;
 use entry::{Entry, Kind};
 use measured::Measured;
 
@@ -32,6 +33,13 @@ pub struct Limits {
     pub bytes: u64,
     /// The most files, folders and links.
     pub entries: u64,
+}
+
+impl Limits {
+    /// As many entries as packing allows, and this many bytes.
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self { bytes, entries: MAX_ENTRIES }
+    }
 }
 
 /// A package was not unpacked. Nothing is left of it.

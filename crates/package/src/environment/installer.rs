@@ -2,6 +2,7 @@
 //!
 //! Owns the command lines. `uv` is preferred where it is: it is an order of magnitude faster, and it fetches a Python.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ print('cogwire:' + json.dumps({
 pub(super) struct Installer<'a> {
     pub(super) tools: &'a Tools,
     pub(super) folder: &'a Path,
+    /// Keeps others out of the folder.
+    pub(super) lock: &'a File,
     pub(super) timeout: Duration,
     pub(super) progress: &'a mut (dyn FnMut(Progress<'_>) + Send),
 }
@@ -94,8 +97,9 @@ impl Installer<'_> {
             answer = line.strip_prefix(ANSWER).map(str::to_owned).or(answer.take());
         });
         let ended = ended.await.map_err(|source| EnvironmentError::Start { program, source })?;
-        let marker =
-            answer.filter(|_| ended.is_success()).and_then(|answer| serde_json::from_str(&answer).ok());
+        let answer = answer.filter(|_| ended.is_success());
+        let marker = answer.and_then(|answer| serde_json::from_str(&answer).ok());
+        let marker = marker.map(|marker| Marker { folder: self.folder.to_owned(), ..marker });
         marker.ok_or_else(|| EnvironmentError::Broken {
             folder: self.folder.to_owned(),
             output: output.tail.into_text(),
@@ -138,7 +142,15 @@ impl Installer<'_> {
         }
     }
 
-    async fn run(&mut self, program: PathBuf, command: Command) -> Result<(Ended, Output), EnvironmentError> {
+    /// The tool holds the lock as well: when this process is killed, the tool goes on, and must not be joined by another one.
+    async fn run(
+        &mut self,
+        program: PathBuf,
+        mut command: Command,
+    ) -> Result<(Ended, Output), EnvironmentError> {
+        let lock = self.lock.try_clone();
+        command
+            .stdin(lock.map_err(|source| EnvironmentError::Folder { path: self.folder.to_owned(), source })?);
         let mut output = Output::default();
         let ended = child::run(command, self.timeout, |line| {
             output.push(line);

@@ -14,16 +14,19 @@ const FILE_NAME: &str = "cogwire-environment.json";
 /// What a complete environment has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Marker {
+    /// Where it was made. Its scripts do not work elsewhere.
+    #[serde(default)]
+    pub(super) folder: PathBuf,
     pub(super) python: String,
     pub(super) cog: String,
     pub(super) coglet: Option<String>,
 }
 
 impl Marker {
-    /// `None` when the environment is not there, not complete, or its Python has been removed from this machine.
+    /// `None` when the environment is not there, not complete, has been moved, or its Python is no longer on this machine.
     pub(super) fn read(folder: &Path) -> Option<Self> {
-        let marker = serde_json::from_slice(&fs::read(folder.join(FILE_NAME)).ok()?).ok()?;
-        python_in(folder).exists().then_some(marker)
+        let marker: Self = serde_json::from_slice(&fs::read(folder.join(FILE_NAME)).ok()?).ok()?;
+        (marker.folder == folder && python_in(folder).exists()).then_some(marker)
     }
 
     /// Says that the environment is complete. All of it is on the disk before: the marker must not survive a crash alone.

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use tokio::process::Command;
 
@@ -34,7 +35,7 @@ impl Tools {
     /// A command that sees this machine's settings (proxies, certificates, package indexes) and none of the server's secrets.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.env("PATH", &self.search_path).env("PYTHONUNBUFFERED", "1");
+        command.env("PATH", &self.search_path).env("PYTHONUNBUFFERED", "1").stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if is_withheld(&name.to_string_lossy()) {
                 command.env_remove(name);

@@ -3,22 +3,39 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use cogwire_package::{CogConfig, Environment, EnvironmentError, Environments, Progress, Request};
 
-use crate::support::{folder, tool, without_paths};
+use crate::support::{folder, sendable, tool, without_paths};
 
-/// Where Python is on every machine that runs the tests.
-const SYSTEM: &str = "/usr/local/bin:/usr/bin:/bin";
-
+/// A `PATH` with the Python that the environments for tests were made with, and nothing else.
 fn with_pip() -> OsString {
-    SYSTEM.into()
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let settings =
+            fs::read_to_string(tool("cog-0.23.1").join("pyvenv.cfg")).expect("it is an environment");
+        let home = settings.lines().find_map(|line| line.strip_prefix("home = ")).expect("it has a home");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+        fs::create_dir_all(&folder).expect("made");
+        // Another process may be writing the same.
+        let partial = format!("python3.{}", std::process::id());
+        fake(&folder, &partial, &format!("exec {home}/python3 \"$@\""));
+        fs::rename(folder.join(partial), folder.join("python3")).expect("renamed");
+        folder
+    });
+    FOLDER.clone().into()
+}
+
+/// The same Python, and `uv` from this folder. What `uv` itself runs is in the usual places.
+fn with(uv: &Path) -> OsString {
+    let folders = [Path::new(&with_pip()), uv, Path::new("/usr/bin"), Path::new("/bin")].map(Path::to_owned);
+    std::env::join_paths(folders).expect("a path")
 }
 
 fn with_uv() -> OsString {
-    format!("{}:{SYSTEM}", tool("uv").join("bin").display()).into()
+    with(&tool("uv").join("bin"))
 }
 
 /// A `cog.yaml` that installs from the packages of this version of Cog, and needs no network.
@@ -37,7 +54,8 @@ async fn prepared(
     let mut said = Vec::new();
     let environments = Environments::new(root.to_owned(), search_path);
     let request = Request::new(config, root);
-    let result = environments.prepare(&request, &mut |progress| said.push(word(progress).to_owned())).await;
+    let mut say = |progress: Progress<'_>| said.push(word(progress).to_owned());
+    let result = sendable(environments.prepare(&request, &mut say)).await;
     said.dedup();
     (result, said)
 }
@@ -117,9 +135,8 @@ async fn what_is_half_made_is_made_again() {
     let begun = tools.join("begun");
     let script = format!("mkdir -p \"$(eval echo \\${{$#}})/bin\"; touch {}; sleep 600", begun.display());
     fake(&tools, "uv", &script);
-    let hanging = format!("{}:{SYSTEM}", tools.display()).into();
     tokio::select! {
-        (result, _) = prepared(home.path(), hanging, &config) => panic!("it hangs: {result:?}"),
+        (result, _) = prepared(home.path(), with(&tools), &config) => panic!("it hangs: {result:?}"),
         () = async { while !begun.exists() { tokio::time::sleep(Duration::from_millis(5)).await } } => {}
     }
     let half_made = fs::read_dir(home.path())
@@ -131,11 +148,48 @@ async fn what_is_half_made_is_made_again() {
     assert_eq!(said.first().map(String::as_str), Some("creating"), "nobody holds the lock");
 }
 
+/// A server that is killed leaves its installer running. The next one must not work in the same folder.
+#[tokio::test]
+async fn an_installer_that_was_left_behind_keeps_others_out() {
+    let home = folder(&[("tools/", "")]);
+    let config = config("0.23.1", "");
+    let tools = home.path().join("tools");
+    let id = tools.join("id");
+    fake(&tools, "uv", &format!("exec 3<&0; sleep 600 <&3 & echo $! > {}; exit 1", id.display()));
+    let (failed, _) = prepared(home.path(), with(&tools), &config).await;
+    assert!(matches!(failed, Err(EnvironmentError::Create { .. })), "{failed:?}");
+
+    let environments = Environments::new(home.path().to_owned(), with_uv());
+    let request = Request::new(&config, home.path());
+    let mut said = Vec::new();
+    let mut say = |progress: Progress<'_>| {
+        said.push(word(progress));
+        if progress == Progress::Waiting {
+            let id = fs::read_to_string(&id).expect("it was left behind");
+            std::process::Command::new("kill").arg(id.trim()).status().expect("killed");
+        }
+    };
+    environments.prepare(&request, &mut say).await.expect("made");
+    assert_eq!(said[..2], ["waiting", "creating"]);
+}
+
+#[tokio::test]
+async fn an_environment_that_was_moved_is_made_again() {
+    let home = folder(&[]);
+    let config = config("0.23.1", "");
+    let (old, new) = (home.path().join("old"), home.path().join("new"));
+    prepared(&old, with_uv(), &config).await.0.expect("made");
+    fs::rename(&old, &new).expect("moved");
+    let (made, said) = prepared(&new, with_uv(), &config).await;
+    assert!(made.expect("made").python.starts_with(&new));
+    assert_eq!(said.first().map(String::as_str), Some("creating"));
+}
+
 #[tokio::test]
 async fn an_installation_that_takes_too_long_is_stopped() {
     let home = folder(&[("tools/", "")]);
     fake(&home.path().join("tools"), "uv", "echo resolving; sleep 600");
-    let search_path = format!("{}:{SYSTEM}", home.path().join("tools").display()).into();
+    let search_path = with(&home.path().join("tools"));
     let config = config("0.23.1", "");
     let request = Request { timeout: Duration::from_millis(300), ..Request::new(&config, home.path()) };
     let environments = Environments::new(home.path().join("environments"), search_path);

@@ -5,7 +5,7 @@ use cogwire_package::{CogConfig, InspectError, Inspection, SchemaSource, inspect
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{cog, folder, without_paths};
+use crate::support::{cog, folder, sendable, without_paths};
 
 /// All that have a worker. The old one is told apart where it differs.
 const NEW: [&str; 2] = ["0.23.1", "0.18.0"];
@@ -21,7 +21,7 @@ fn model(code: &str, more: &str) -> TempDir {
 
 async fn inspected(version: &str, model: &TempDir) -> Result<Inspection, InspectError> {
     let config = CogConfig::read(model.path()).expect("a configuration");
-    inspect(&cog(version), model.path(), &config).await
+    sendable(inspect(&cog(version), model.path(), &config)).await
 }
 
 async fn schema(version: &str, model: &TempDir) -> Value {

@@ -41,6 +41,11 @@ pub(crate) fn cog(version: &str) -> Environment {
     }
 }
 
+/// Callers hand these futures to tasks.
+pub(crate) fn sendable<T: Send>(future: T) -> T {
+    future
+}
+
 /// A text without what differs from machine to machine.
 pub(crate) fn without_paths(text: &str, folder: &Path) -> String {
     let python = format!("python{}", python_version());
