@@ -14,6 +14,9 @@ pub enum Error {
     /// A file that a model produced could not be read.
     #[error("a file that the model produced cannot be read")]
     Produced(#[source] std::io::Error),
+    /// An input names an uploaded file that was deleted after the prediction was created.
+    #[error("the uploaded file {0} does not exist any more: it was deleted before the model could read it")]
+    NoUpload(String),
     /// The server is stopping.
     #[error("the server is stopping: try again in a few seconds")]
     Stopping,

@@ -9,6 +9,7 @@ mod dispatch;
 pub mod driver;
 mod error;
 pub mod hub;
+mod inputs;
 mod intake;
 mod membership;
 mod outputs;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub runner: Runner,
     /// Where files are.
     pub files: Arc<Files>,
+    /// The same files, with links for processes of this machine.
+    pub inner_files: Arc<Files>,
     /// How URLs look.
     pub links: Links,
     /// The time.
@@ -73,6 +76,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) runner: Runner,
     pub(crate) files: Arc<Files>,
+    pub(crate) inner_files: Arc<Files>,
     pub(crate) links: Links,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -109,6 +113,7 @@ impl Engine {
             store: parts.store,
             runner: parts.runner,
             files: parts.files,
+            inner_files: parts.inner_files,
             links: parts.links,
             clock: parts.clock,
             entropy: parts.entropy,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
-use cogwire_core::json::MAX_DEPTH;
+use cogwire_core::json::{Json, MAX_DEPTH};
 use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd, State};
 use cogwire_core::time::Timestamp;
 use cogwire_runner::{End, Job, Output, RunEvent};
@@ -18,6 +18,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::commit::Outcome;
+use crate::error::Error;
+
+/// The first pause between two tries of what the store could not do.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// The longest pause between two tries of a commit that the store could not take.
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
@@ -95,9 +99,9 @@ impl RunLoop {
     }
 
     async fn run(mut self) {
+        let Some(input) = self.input().await else { return self.release_if_unbegun().await };
         let request = &self.prediction.request;
-        let job =
-            Job { prediction: request.id, version: request.version.clone(), input: request.input.clone() };
+        let job = Job { prediction: request.id, version: request.version.clone(), input };
         match self.shared.runner.start(job, self.cancel.clone()) {
             Ok(mut run) => {
                 self.follow(&mut run.events).await;
@@ -106,6 +110,33 @@ impl RunLoop {
             Err(unknown) => {
                 self.pending.end = Some(RunEnd::Failed(unknown.to_string()));
                 self.flush().await;
+            }
+        }
+    }
+
+    /// The input as the model is to get it; `None` when the run is over before it began. Models that are part of this program
+    /// read no files.
+    async fn input(&mut self) -> Option<Json> {
+        let request = self.prediction.request.clone();
+        if self.shared.runner.capacity(&request.version).is_none() {
+            return Some(request.input.clone());
+        }
+        let mut pause = FIRST_RETRY;
+        loop {
+            match self.shared.resolve_input(&request).await {
+                Ok(input) => return Some(input),
+                Err(Error::Store(error)) if error.is_temporary() => {
+                    tracing::warn!(prediction_id = %request.id, %error, "the files of an input could not be looked up; trying again");
+                    if self.pause(pause).await == Going::Over {
+                        return None;
+                    }
+                    pause = (pause * 2).min(LONGEST_RETRY);
+                }
+                Err(error) => {
+                    self.pending.end = Some(RunEnd::Failed(with_causes(&error)));
+                    self.flush().await;
+                    return None;
+                }
             }
         }
     }
@@ -249,7 +280,7 @@ impl RunLoop {
             tracing::error!(prediction_id = %self.prediction.id(), "a model reported what cannot be; its run is ended");
             return self.give_up().await;
         };
-        let mut pause = Duration::from_millis(50);
+        let mut pause = FIRST_RETRY;
         loop {
             let guard = Guard::Holder(self.lease.clone());
             match self

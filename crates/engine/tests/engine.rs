@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a helper that fails a test says what it saw")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +15,21 @@ use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent
 use cogwire_core::wire::Links;
 use cogwire_engine::{Create, Created, Engine, EngineConfig, Parts};
 use cogwire_files::{Files, Storage};
-use cogwire_runner::{Runner, Scripts};
+use cogwire_runner::{
+    CatalogueEntry, CogModel, ProcessConfig, RunnableModel, Runner, Scale, Scripts, Surroundings,
+};
 use cogwire_store::handoff::{self, LaneInbox};
 use cogwire_store::prediction::FileRow;
-use cogwire_store::{NodeEpoch, NodeLease, PredictionStore, SqliteOptions, SqliteStore};
+use cogwire_store::upload::Upload;
+use cogwire_store::{NodeEpoch, NodeLease, PredictionStore, SqliteOptions, SqliteStore, UploadStore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 const HELLO: &str = "9dcd6d78e7c6560c340d916fe32e9f24aabfa331e5cce95fe31f77fb03121426";
 const CHAOS: &str = "0098011f5f482d1fcdbbba44ef1d6d22858e439a103b6ebb449ef9dec623a71e";
+
+/// Where processes of this machine read files.
+const INNER: &str = "http://127.0.0.1:9";
 
 struct RealClock;
 
@@ -70,6 +77,14 @@ impl Node {
     }
 
     async fn with_scripts(config: EngineConfig, scripts: Scripts) -> Self {
+        let runner = |clock, tracker| Runner::builtin_and_scripts(scripts, clock, tracker);
+        Self::with_runner(config, runner).await
+    }
+
+    async fn with_runner(
+        config: EngineConfig,
+        runner: impl FnOnce(Arc<dyn Clock>, TaskTracker) -> Runner,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let store =
@@ -77,13 +92,13 @@ impl Node {
         let lease = Arc::new(NodeLease::endless());
         let (handoff, inbox) = handoff::channel(16, lease.clone());
         let key = LinkKey::new([1; 32]);
+        let files = Files::open(&Storage::Folder(dir.path().join("files")), "http://localhost", key.clone());
+        let files = Arc::new(files.expect("files"));
         let parts = Parts {
             store: store.clone(),
-            runner: Runner::builtin_and_scripts(scripts, clock.clone(), TaskTracker::new()),
-            files: Arc::new(
-                Files::open(&Storage::Folder(dir.path().join("files")), "http://localhost", key.clone())
-                    .expect("files"),
-            ),
+            runner: runner(clock.clone(), TaskTracker::new()),
+            inner_files: Arc::new(files.below(INNER).expect("files")),
+            files,
             links: Links::new("http://localhost", key),
             clock,
             entropy: Arc::new(Counter::default()),
@@ -280,5 +295,81 @@ async fn files_of_creates_that_came_to_nothing_are_deleted_after_a_day() {
     tokio::time::timeout(Duration::from_secs(10), deleted).await.expect("the old ones go");
     assert!(old.into_iter().all(|file| !node.folder_of(file).exists()), "their bytes went first");
     assert!(node.folder_of(young).exists());
+    node.finish().await;
+}
+
+/// A Cog model that says hello to its input, in a process of its own.
+fn greeter(version: &str, clock: Arc<dyn Clock>, tracker: TaskTracker, work_dir: &Path) -> Runner {
+    let place = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let entry = CatalogueEntry {
+        model: "acme/greeter".parse().expect("a name"),
+        versions: vec![version.parse().expect("an id")],
+        description: None,
+        openapi_schema: Json::object(),
+        cog_version: "0.23.1".to_owned(),
+    };
+    let model = CogModel {
+        folder: place("../runner/tests/models"),
+        bin: place("../../target/tools/cog-0.23.1/bin"),
+        variables: vec![("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned())],
+        predictor: "hello.py:Predictor".to_owned(),
+        train: None,
+        is_async: false,
+        slots: 1,
+        cog_version: entry.cog_version.clone(),
+        weights: None,
+        schema: Json::null(),
+    };
+    assert!(model.bin.exists(), "Cog 0.23.1 is missing: run scripts/install-tools rust");
+    let config = ProcessConfig { work_dir: work_dir.to_owned(), ..ProcessConfig::default() };
+    let surroundings = Surroundings {
+        clock: clock.clone(),
+        entropy: Arc::new(Counter::default()),
+        tracker: tracker.clone(),
+    };
+    let scale = Scale { min: 0, max: 1, idle: Duration::from_secs(60) };
+    let model = RunnableModel::cog_worker(entry, model, scale, config, surroundings);
+    Runner::new(vec![model], clock, tracker)
+}
+
+fn upload() -> Upload {
+    Upload {
+        id: FileId::new(RealClock.now(), IDS.bits()),
+        account: AccountId("me".into()),
+        name: "cat.png".to_owned(),
+        content_type: "image/png".to_owned(),
+        size: 0,
+        sha256: String::new(),
+        metadata: Json::object(),
+        created_at: RealClock.now(),
+        expires_at: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_process_gets_links_of_its_machine_and_nobody_else_sees_them() {
+    let version = "c".repeat(64);
+    let work = tempfile::tempdir().expect("a folder");
+    let runner = |clock, tracker| greeter(&version, clock, tracker, work.path());
+    let node = Node::with_runner(EngineConfig::default(), runner).await;
+    let upload = upload();
+    node.store.add_upload(&upload).await.expect("writable");
+    let url = format!("http://localhost/v1/files/{}", upload.id);
+    let input = format!(r#"{{"text":"{url}"}}"#);
+
+    let created = node.create(&version, &input, EventSet::NONE).await;
+    let ended = node.wait_ended(&created).await;
+    let output = ended.content.output.to_json().and_then(|json| json.as_text()).expect("a text");
+    let link = format!("hello {INNER}/download/{}/cat.png?expires=", upload.id);
+    assert!(output.starts_with(&link), "{output}");
+    assert_eq!(ended.request.input.as_str(), input);
+
+    node.store.remove_upload(upload.id).await.expect("writable");
+    let created = node.create(&version, &input, EventSet::NONE).await;
+    let ended = node.wait_ended(&created).await;
+    let expected = format!(
+        "the uploaded file {url} does not exist any more: it was deleted before the model could read it"
+    );
+    assert_eq!(ended.state.error(), Some(expected.as_str()));
     node.finish().await;
 }

@@ -4,31 +4,56 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cogwire_core::time::Clock;
 use cogwire_core::wire::ErrorBody;
-use cogwire_files::{Download, LinkError, RangeRequest, parse_range};
+use cogwire_files::{Download, Files, LinkError, RangeRequest, parse_range};
 
 use super::at::At;
 use super::query::Query;
 use super::{Api, Failure};
 
+/// The path of every stored file.
+pub(super) const PATH: &str = "/download/{id}/{name}";
+
+/// What downloads need.
+#[derive(Clone)]
+pub(super) struct Stored {
+    files: Arc<Files>,
+    clock: Arc<dyn Clock>,
+}
+
+impl FromRef<Arc<Api>> for Stored {
+    fn from_ref(api: &Arc<Api>) -> Self {
+        Self { files: Arc::clone(&api.files), clock: Arc::clone(&api.clock) }
+    }
+}
+
+/// Downloads and nothing else.
+pub(crate) fn downloads(files: Arc<Files>, clock: Arc<dyn Clock>) -> Router {
+    Router::new().route(PATH, get(download)).with_state(Stored { files, clock })
+}
+
 /// `GET /download/{id}/{name}?expires=…&signature=…`
 pub(super) async fn download(
-    State(api): State<Arc<Api>>,
+    State(stored): State<Stored>,
     At((id, name)): At<(String, String)>,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let id = id.parse().map_err(|_| Failure::not_found())?;
     let given = |key| query.get(key).unwrap_or_default();
-    if let Err(refused) = api.files.check(id, &name, given("expires"), given("signature"), api.now()) {
+    let (expires, signature) = (given("expires"), given("signature"));
+    if let Err(refused) = stored.files.check(id, &name, expires, signature, stored.clock.now()) {
         let status = if refused == LinkError::Expired { 410 } else { 404 };
         return Err(ErrorBody::new(status, refused.to_string()).into());
     }
-    let file = api.files.download(id, &name).await?.ok_or_else(Failure::not_found)?;
+    let file = stored.files.download(id, &name).await?.ok_or_else(Failure::not_found)?;
     Ok(answer(file, &headers))
 }
 

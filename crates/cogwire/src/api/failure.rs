@@ -99,7 +99,8 @@ impl From<engine::Error> for Failure {
         match error {
             engine::Error::Store(error) => error.into(),
             engine::Error::Files(error) => error.into(),
-            engine::Error::Produced(_) => Self::internal(error),
+            // Both are about runs, and no request makes one.
+            engine::Error::Produced(_) | engine::Error::NoUpload(_) => Self::internal(error),
             engine::Error::Stopping => ErrorBody::unavailable(
                 "The server is stopping. Nothing was changed: the request may be sent again.",
                 RETRY_AFTER,

@@ -51,6 +51,7 @@ use auth::Tokens;
 use versions::Versions;
 
 pub(crate) use at::At;
+pub(crate) use download::downloads;
 pub(crate) use failure::Failure;
 pub(crate) use query::Query;
 pub use routes::router;

@@ -91,7 +91,7 @@ fn for_any_origin() -> Router<Arc<Api>> {
         .expose_headers(EXPOSED.map(HeaderName::from_static));
     Router::new()
         .route("/v1/streams/{capability}", get(streams::read))
-        .route("/download/{id}/{name}", get(download::download))
+        .route(download::PATH, get(download::download))
         .route("/v1/files/{id}/download", get(files::download))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(cors)

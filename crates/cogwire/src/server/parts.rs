@@ -8,6 +8,7 @@ use axum::Router;
 use cogwire_core::time::Clock;
 use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SystemResolver};
 use cogwire_engine::{Engine, EngineConfig, OutputFiles};
+use cogwire_files::Files;
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::Store;
 use cogwire_store::handoff::{self, Handoff, LaneInbox};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::foundation::Foundation;
+use super::internal::Internal;
 use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, token};
 use crate::api::{self, Api, ApiConfig, EnvironmentToken};
 use crate::config::{Config, FileMode};
@@ -42,6 +44,8 @@ pub(super) struct Parts {
     /// The writes of requests whose clients may have gone.
     writes: TaskTracker,
     router: Router,
+    /// On a server that runs models.
+    internal: Option<Internal>,
 }
 
 impl Parts {
@@ -52,16 +56,20 @@ impl Parts {
         surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let scripts = Scripts::load(scripts(&config)).map_err(Error::Script)?;
+        let internal = if config.roles.run { Some(Internal::bind().await?) } else { None };
         let foundation = Foundation::lay(config, url, surroundings).await?;
         let runs = TaskTracker::new();
         let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
         let (handoff, delivery) = delivery(&foundation).unzip();
-        let engine = engine(&foundation, runner, handoff);
+        let inner_files = internal
+            .as_ref()
+            .map_or_else(|| foundation.files.clone(), |internal| Arc::new(internal.files(&foundation.files)));
+        let engine = engine(&foundation, runner, handoff, inner_files);
         engine.start().await.map_err(|error| foundation.unusable(error))?;
         advice::give(&foundation, url).await;
         let writes = TaskTracker::new();
         let router = router(&foundation, &engine, surroundings.metrics.clone(), writes.clone());
-        Ok(Self { foundation, engine, delivery, runs, writes, router })
+        Ok(Self { foundation, engine, delivery, runs, writes, router, internal })
     }
 
     /// Starts the tasks. The sender stops after the last run has ended, because runs end with something to send.
@@ -80,6 +88,11 @@ impl Parts {
         lifecycle.spawn("listener", answer(connections, self.writes));
         if let Some((delivery, inbox)) = self.delivery {
             lifecycle.spawn("webhook sender", delivery.run(inbox, runs_ended.clone(), hard.clone()));
+        }
+        if let Some(internal) = self.internal {
+            let (files, clock) = (self.foundation.files.clone(), self.foundation.clock.clone());
+            let connections = internal.connections(files, clock, runs_ended.clone(), hard.clone());
+            lifecycle.spawn("listener for models", connections.serve());
         }
         lifecycle.spawn("engine", run_models(self.engine, self.runs, soft.clone(), hard, runs_ended));
         lifecycle.spawn(
@@ -144,11 +157,17 @@ async fn keep_time(
     }
 }
 
-fn engine(foundation: &Foundation, runner: Runner, handoff: Option<Handoff>) -> Engine {
+fn engine(
+    foundation: &Foundation,
+    runner: Runner,
+    handoff: Option<Handoff>,
+    inner_files: Arc<Files>,
+) -> Engine {
     let parts = cogwire_engine::Parts {
         store: foundation.store.clone(),
         runner,
         files: foundation.files.clone(),
+        inner_files,
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
