@@ -107,6 +107,8 @@ impl Environments {
     /// Environments in this folder, which is made when it is needed. `search_path` is a `PATH`: where Python and `uv` are
     /// looked for.
     pub fn new(root: PathBuf, search_path: OsString) -> Self {
+        // Tools run in other folders.
+        let root = std::path::absolute(&root).unwrap_or(root);
         Self { root, search_path }
     }
 

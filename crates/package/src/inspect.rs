@@ -50,6 +50,15 @@ pub enum SchemaSource {
     Code,
 }
 
+/// How a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// As in [`Inspection`].
+    pub is_async: bool,
+    /// As in [`Inspection`].
+    pub concurrency: u32,
+}
+
 /// Finds out about the model in a folder. The model is imported, unless its schema is in the folder and its code says
 /// plainly how it runs.
 ///
@@ -62,6 +71,7 @@ pub async fn inspect(
 ) -> Result<Inspection, InspectError> {
     let in_folder = schema::in_folder(folder).await?;
     let found = ask(environment, folder, config, in_folder.is_none()).await?;
+    let Manner { is_async, concurrency } = found.manner(config);
     let (schema, source) = match (in_folder, found.schema) {
         (Some((name, schema)), _) => (schema, SchemaSource::File(name)),
         (None, Some(schema)) => {
@@ -69,8 +79,20 @@ pub async fn inspect(
         }
         (None, None) => return Err(InspectError::Incomplete("it is not there")),
     };
-    let concurrency = config.concurrency.or(found.concurrency).unwrap_or(1);
-    Ok(Inspection { schema, source, is_async: found.is_async, concurrency })
+    Ok(Inspection { schema, source, is_async, concurrency })
+}
+
+/// Finds out how the model runs, whose schema is known. Takes as long as reading its text, unless the text does not say it:
+/// then the model is imported.
+///
+/// # Errors
+/// When the text is not Python, and when a model that has to be imported cannot be.
+pub async fn how_it_runs(
+    environment: &Environment,
+    folder: &Path,
+    config: &CogConfig,
+) -> Result<Manner, InspectError> {
+    ask(environment, folder, config, false).await.map(|found| found.manner(config))
 }
 
 /// What the script writes.
@@ -86,6 +108,13 @@ struct Found {
     is_async: bool,
     concurrency: Option<u32>,
     schema: Option<Value>,
+}
+
+impl Found {
+    fn manner(&self, config: &CogConfig) -> Manner {
+        let concurrency = config.concurrency.or(self.concurrency).unwrap_or(1);
+        Manner { is_async: self.is_async, concurrency }
+    }
 }
 
 async fn ask(

@@ -17,6 +17,6 @@ mod unpack;
 
 pub use config::{CogConfig, ConfigError, Problem, PythonVersion, Reference, Requirements};
 pub use environment::{Environment, EnvironmentError, Environments, Progress, Request};
-pub use inspect::{InspectError, Inspection, SchemaSource, inspect};
+pub use inspect::{InspectError, Inspection, Manner, SchemaSource, how_it_runs, inspect};
 pub use pack::{PackError, Packed, pack};
 pub use unpack::{Limits, UnpackError, remove_leftovers, unpack};

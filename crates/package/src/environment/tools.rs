@@ -11,8 +11,9 @@ use tokio::process::Command;
 const SECRETS: [&str; 2] = ["DATABASE_URL", "REPLICATE_API_TOKEN"];
 const SECRET_PREFIXES: [&str; 2] = ["AWS_", "COGWIRE_"];
 
-/// What would make a Python another one than it is.
-const MISLEADING: [&str; 4] = ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX"];
+/// What would make a Python another one than it is, or have packages installed elsewhere.
+const MISLEADING: [&str; 7] =
+    ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"];
 
 /// Where programs are found.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ impl Tools {
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("PATH", &self.search_path).env("PYTHONUNBUFFERED", "1").stdin(Stdio::null());
+        // A requirement may be a repository, and nobody is there to type its password.
+        command.env("GIT_TERMINAL_PROMPT", "0");
         for (name, _) in std::env::vars_os() {
             if is_withheld(&name.to_string_lossy()) {
                 command.env_remove(name);

@@ -1,7 +1,7 @@
 //! What is found out about real models, with real Cog.
 
 use cogwire_core::json::Json;
-use cogwire_package::{CogConfig, InspectError, Inspection, SchemaSource, inspect};
+use cogwire_package::{CogConfig, InspectError, Inspection, SchemaSource, how_it_runs, inspect};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -192,6 +192,9 @@ async fn how_a_model_runs_is_read_from_its_text_or_else_from_the_model() {
         std::fs::write(model.path().join("elsewhere.py"), other).expect("written");
         let found = inspected(NEW[0], &model).await.expect(&code);
         assert_eq!((found.is_async, found.concurrency), expected, "{code}{more}");
+        let config = CogConfig::read(model.path()).expect("a configuration");
+        let manner = sendable(how_it_runs(&cog(NEW[0]), model.path(), &config)).await.expect(&code);
+        assert_eq!((manner.is_async, manner.concurrency), expected, "{code}{more}");
     }
 }
 

@@ -84,6 +84,26 @@ fn a_model_comes_out_as_it_went_in() {
 }
 
 #[test]
+fn several_may_unpack_one_package_at_once() {
+    let package = Hostile::new().entry(EntryType::Regular, "a", "", &[7; 5000]).bytes();
+    let home = folder(&[]);
+    let destination = home.path().join("models/one");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                unpack(package.as_slice(), &Digest::of(&package), &destination, ROOMY).expect("unpacked");
+                assert_eq!(fs::read(destination.join("a")).expect("whole").len(), 5000);
+            });
+        }
+    });
+    assert_eq!(
+        fs::read_dir(home.path().join("models")).expect("a folder").count(),
+        1,
+        "nothing else is left"
+    );
+}
+
+#[test]
 fn nothing_gets_out_of_the_folder() {
     let refusals = [
         one(EntryType::Regular, "/etc/passwd", ""),
