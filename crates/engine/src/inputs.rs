@@ -2,18 +2,17 @@
 //!
 //! What a prediction shows, and what webhooks carry, stays as the caller wrote it. Only the model gets other links: it has no
 //! token for uploads. A process of this machine reads them here, so that it need not reach the public address, nor trust its
-//! certificate. A Cog server may be elsewhere, and has to reach the public address.
+//! certificate. A Cog server may be elsewhere: it reads them where the configuration says, or else at the public address.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use cogwire_core::id::FileId;
 use cogwire_core::json::Json;
-use cogwire_core::model::Version;
 use cogwire_core::prediction::Request;
 use cogwire_core::recipe::Recipe;
 use cogwire_core::time::Timestamp;
-use cogwire_files::{Files, Reference};
+use cogwire_files::{Files, Reference, is_loopback};
 
 use crate::Shared;
 use crate::error::Error;
@@ -33,11 +32,7 @@ impl Shared {
             return Ok(request.input.clone());
         }
         let version = self.store.version(&request.version).await?;
-        let files = if version.is_some_and(|version| is_elsewhere(&version)) {
-            &self.files
-        } else {
-            &self.inner_files
-        };
+        let files = self.files_for(version.and_then(|version| version.recipe).as_ref());
         let expires_at = now + self.config.limits.setup + self.config.limits.run + LINK_MARGIN;
         let mut links = HashMap::new();
         for (text, reference) in found {
@@ -47,6 +42,15 @@ impl Shared {
             links.insert(text, Json::string(&files.url(id, &name, Some(expires_at))));
         }
         Ok(request.input.map_strings(|text| links.get(text).cloned()))
+    }
+
+    /// The files with links that such a model can follow.
+    fn files_for(&self, recipe: Option<&Recipe>) -> &Files {
+        match (recipe, &self.server_files) {
+            (Some(Recipe::Server { .. }), Some(files)) => files,
+            (Some(Recipe::Server { url, .. }), None) if !is_loopback(url) => &self.files,
+            _ => &self.inner_files,
+        }
     }
 
     /// The file that is meant, and its name.
@@ -64,10 +68,6 @@ impl Shared {
             }
         }
     }
-}
-
-fn is_elsewhere(version: &Version) -> bool {
-    matches!(version.recipe, Some(Recipe::Server { .. }))
 }
 
 /// The URLs of this server's files in `input`, at whatever depth.

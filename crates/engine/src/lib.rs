@@ -52,6 +52,8 @@ pub struct Parts {
     pub files: Arc<Files>,
     /// The same files, with links for processes of this machine.
     pub inner_files: Arc<Files>,
+    /// The same files, with links for Cog servers, when it is known how those reach this node.
+    pub server_files: Option<Files>,
     /// How URLs look.
     pub links: Links,
     /// The time.
@@ -77,6 +79,7 @@ pub(crate) struct Shared {
     pub(crate) runner: Runner,
     pub(crate) files: Arc<Files>,
     pub(crate) inner_files: Arc<Files>,
+    pub(crate) server_files: Option<Files>,
     pub(crate) links: Links,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -114,6 +117,7 @@ impl Engine {
             runner: parts.runner,
             files: parts.files,
             inner_files: parts.inner_files,
+            server_files: parts.server_files,
             links: parts.links,
             clock: parts.clock,
             entropy: parts.entropy,

@@ -98,6 +98,7 @@ impl Node {
             store: store.clone(),
             runner: runner(clock.clone(), TaskTracker::new()),
             inner_files: Arc::new(files.below(INNER).expect("files")),
+            server_files: None,
             files,
             links: Links::new("http://localhost", key),
             clock,

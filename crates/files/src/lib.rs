@@ -60,7 +60,7 @@ pub use files::Files;
 pub use link::LinkError;
 pub use range::{RangeRequest, parse_range};
 pub use receive::ReceiveError;
-pub use reference::Reference;
+pub use reference::{Reference, is_loopback};
 pub use storage::{Bucket, InvalidStorage, Storage};
 pub use unusable::Unusable;
 pub use upload::StoredFile;

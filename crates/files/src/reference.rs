@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use cogwire_core::id::FileId;
 use cogwire_core::time::Timestamp;
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Host, Url};
 
 use crate::files::Files;
 
@@ -53,6 +53,16 @@ impl Files {
         let given = |key| query.get(key).map_or("", AsRef::as_ref);
         self.check(id, name, given("expires"), given("signature"), now).ok()?;
         Some(Reference::Link { id, name: name.to_owned() })
+    }
+}
+
+/// Whether a URL leads to the machine that it is used on, without asking anybody for the address of its host.
+pub fn is_loopback(url: &str) -> bool {
+    match Url::parse(url).ok().as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
     }
 }
 
@@ -121,6 +131,16 @@ mod tests {
         assert_eq!(files.reference(&url, NOW), Some(linked));
         assert_eq!(files.reference(&url, NOW + Duration::from_secs(60)), None);
         assert_eq!(files.reference(&url.replace("signature=", "signature=x"), NOW), None);
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for url in ["http://127.0.0.1:5000", "http://[::1]", "https://localhost/x", "http://cog.localhost"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["http://10.0.0.1", "http://localhost.example.com", "http://[::2]", "localhost", ""] {
+            assert!(!is_loopback(url), "{url}");
+        }
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn engine(
         runner,
         files: foundation.files.clone(),
         inner_files,
+        server_files: None,
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
