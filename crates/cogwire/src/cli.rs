@@ -8,9 +8,11 @@ mod export;
 mod failure;
 mod import;
 mod migrate;
+mod model;
 mod moving;
 mod output;
 mod predictions;
+mod ps;
 mod raw_request;
 mod restore;
 mod run;
@@ -45,6 +47,7 @@ Examples:
   cogwire demo                                    See it work in a few seconds
   cogwire serve                                   Start a server on http://127.0.0.1:8787
   cogwire run replicate/hello-world text=Alice    Run a model
+  cogwire model add ./upscaler --name me/upscaler Register your own
   cogwire webhooks ls                             See what was sent, and what came back
   cogwire verify --request webhook.http           Find out why a signature does not fit
 
@@ -74,6 +77,10 @@ SIGTERM or ^C stops the server when running predictions have ended; a second one
     Demo(demo::DemoArgs),
     /// Run a model and print its output.
     Run(run::RunArgs),
+    /// Add, list, show and remove models.
+    Model(model::ModelArgs),
+    /// See the processes of models: what they do, since when, and how much memory they take.
+    Ps(ps::PsArgs),
     /// List, show and cancel predictions.
     Predictions(predictions::PredictionsArgs),
     /// See which webhooks were sent, what came back, and why one was not; send them again.
@@ -137,6 +144,8 @@ impl Command {
             Self::Serve(args) => serve::run(args).await,
             Self::Demo(args) => demo::run(args).await,
             Self::Run(args) => run::run(args).await,
+            Self::Model(args) => model::run(args).await,
+            Self::Ps(args) => ps::run(args).await,
             Self::Predictions(args) => predictions::run(args).await,
             Self::Webhooks(args) => webhooks::run(args).await,
             Self::Token(args) => token::run(args).await,

@@ -7,6 +7,7 @@ mod args;
 mod environment;
 mod error;
 mod layers;
+mod models;
 mod print;
 mod read;
 mod redact;
@@ -35,6 +36,7 @@ pub use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::is_known_variable;
 pub use error::Error;
+pub use models::{InstanceRange, Instances, ModelPlace, Models, NamedModel};
 pub use layers::{DEFAULT_CONFIG, FILE_NAME, Layers, Raw, Source};
 pub use print::print;
 pub use roles::{Role, Roles};
@@ -72,6 +74,8 @@ pub struct Config {
     pub username: String,
     /// Scripted models.
     pub scripts: Vec<PathBuf>,
+    /// Models that run as processes or elsewhere.
+    pub models: Models,
     /// Predictions at once.
     pub max_running: usize,
     /// How long a prediction may queue, start and run.
@@ -277,7 +281,7 @@ pub fn account_name(layers: &Layers) -> Result<String, Error> {
 }
 
 /// An address that can be opened: the unspecified one stands for this machine.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(bound: SocketAddr) -> SocketAddr {
     match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], bound.port())),
         IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], bound.port())),

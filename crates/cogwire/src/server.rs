@@ -20,6 +20,7 @@ mod error;
 mod foundation;
 mod identity;
 mod internal;
+mod models;
 mod opened;
 mod parts;
 pub(crate) mod private_file;
@@ -36,6 +37,7 @@ use cogwire_store::NodeStore;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::lifecycle::{CorrectedClock, Lifecycle};
@@ -84,6 +86,7 @@ pub struct Server {
     opened: OpenedStore,
     engine: Engine,
     lifecycle: Lifecycle,
+    prepared: CancellationToken,
 }
 
 impl Server {
@@ -105,9 +108,26 @@ impl Server {
             opened: parts.foundation.opened.clone(),
             engine: parts.engine.clone(),
             lifecycle: surroundings.lifecycle.clone(),
+            prepared: parts.prepared.clone(),
         };
         parts.spawn(Listening { listener, tls }, &surroundings);
         Ok(server)
+    }
+
+    /// Adds the models that the configuration names. Until then the server runs, and says that it is not ready.
+    ///
+    /// # Errors
+    /// When one of them cannot be added. The server goes on without it.
+    pub async fn add_models(&self, config: &Config) -> Result<(), Error> {
+        let adding = models::add_named(&self.engine, config);
+        self.lifecycle.soft().run_until_cancelled(adding).await.unwrap_or(Ok(()))?;
+        self.prepared.cancel();
+        Ok(())
+    }
+
+    /// Tells it to stop.
+    pub fn stop(&self) {
+        self.lifecycle.soft().cancel();
     }
 
     /// Where it is reached; without a slash at the end.

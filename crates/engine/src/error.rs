@@ -22,6 +22,19 @@ pub enum Error {
     Stopping,
 }
 
+/// An error with its causes, for a user who sees one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| (*cause).source()) {
+        let said = cause.to_string();
+        // An error that passes its cause through has said it already.
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+    }
+    text
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         Self::Store(error)

@@ -7,11 +7,11 @@ use cogwire_core::prediction::{Event, Prediction, Request};
 use cogwire_core::time::Timestamp;
 use cogwire_store::prediction::{Claimed, CreateOutcome, Idempotency, Lease, NewPrediction};
 use cogwire_store::{self as store, NodeEpoch, failpoint};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::commit::Ending;
 use crate::error::Error;
 use crate::hub::Subscription;
+use crate::slots::Slot;
 use crate::stream::Follow;
 use crate::{Engine, Shared};
 
@@ -132,14 +132,6 @@ impl Engine {
 }
 
 impl Shared {
-    /// A slot for a version that this node can run, when one is free: then create and claim are one commit.
-    fn reserve_slot(&self, request: &Request) -> Option<OwnedSemaphorePermit> {
-        if !self.config.runs || !self.runner.serves(&request.version) {
-            return None;
-        }
-        self.slots.clone().try_acquire_owned().ok()
-    }
-
     fn new_prediction(&self, create: &Create, claim: Option<NodeEpoch>) -> NewPrediction {
         let request = create.request.clone();
         let now = self.clock.now();
@@ -154,7 +146,7 @@ impl Shared {
         NewPrediction { request, claim, deadline, idempotency, uploads: create.uploads.clone() }
     }
 
-    fn begin_life(self: &Arc<Self>, request: Request, slot: Option<OwnedSemaphorePermit>) -> Prediction {
+    fn begin_life(self: &Arc<Self>, request: Request, slot: Option<Slot>) -> Prediction {
         let prediction = Prediction::new(request);
         match slot {
             Some(slot) => {

@@ -8,13 +8,17 @@ pub mod config;
 mod dispatch;
 pub mod driver;
 mod error;
+mod figures;
 pub mod hub;
 mod inputs;
 mod intake;
 mod membership;
+mod models;
 mod outputs;
 mod peers;
+mod progress;
 mod run;
+mod slots;
 mod stream;
 mod sweeps;
 mod unowned;
@@ -28,6 +32,7 @@ use cogwire_core::time::{Clock, Entropy};
 use cogwire_core::wire::Links;
 use cogwire_files::Files;
 use cogwire_runner::Runner;
+pub use cogwire_runner::{BootPhase, BootProgress, InstanceReport};
 use cogwire_store::handoff::Handoff;
 use cogwire_store::{NodeEpoch, NodeLease, Store};
 use tokio::sync::{Notify, Semaphore};
@@ -40,6 +45,8 @@ use peers::Peers;
 
 pub use hub::{Durable, Hub, Subscription};
 pub use intake::{Create, Created, IdempotencyKey};
+pub use models::{AddError, ModelState, ModelsConfig, NewPackage, NewServer, Tell, Telling, Unready};
+pub use progress::Progress;
 pub use stream::Follow;
 
 /// What the engine is made of.
@@ -68,6 +75,8 @@ pub struct Parts {
     pub roles: String,
     /// Its lease, which the engine extends.
     pub lease: Arc<NodeLease>,
+    /// How models with a recipe are prepared here; `None` on a node that runs none.
+    pub models: Option<ModelsConfig>,
 }
 
 /// The engine of one node. Clones are the same engine.
@@ -94,8 +103,14 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     /// One permit for each prediction that may run here at once.
     pub(crate) slots: Arc<Semaphore>,
+    /// What may be waiting for a slot.
+    pub(crate) backlog: slots::Backlog,
     /// Wakes the dispatcher: something waits, or a slot became free.
     pub(crate) work: Arc<Notify>,
+    /// Prepares versions with a recipe.
+    pub(crate) workshop: Option<models::Workshop>,
+    /// How those versions stand here.
+    pub(crate) noticed: models::Noticed,
     /// Wakes the heartbeat: a node has come or gone.
     pub(crate) heart: Arc<Notify>,
     /// The runs of this node, to stop them.
@@ -112,6 +127,7 @@ pub(crate) struct Shared {
 impl Engine {
     /// Puts the parts together. Nothing happens before [`Engine::start`].
     pub fn new(parts: Parts, config: EngineConfig) -> Self {
+        let workshop = parts.models.map(|config| models::Workshop::new(config, parts.files.clone()));
         Self(Arc::new(Shared {
             store: parts.store,
             runner: parts.runner,
@@ -127,8 +143,11 @@ impl Engine {
             lease: parts.lease,
             peers: Peers::default(),
             gives_up_from: Mutex::default(),
+            workshop,
+            noticed: models::Noticed::default(),
             slots: Arc::new(Semaphore::new(config.max_running)),
             config,
+            backlog: slots::Backlog::default(),
             hub: Hub::default(),
             work: Arc::new(Notify::new()),
             heart: Arc::new(Notify::new()),
@@ -143,6 +162,11 @@ impl Engine {
     /// The token that says that the server is stopping: held answers are given at once, nothing new is taken.
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.soft
+    }
+
+    /// What the instances of models on this node are doing.
+    pub fn instances(&self) -> Vec<InstanceReport> {
+        self.0.runner.instances()
     }
 
     /// How many predictions run on this node.

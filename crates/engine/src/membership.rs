@@ -31,11 +31,7 @@ impl Shared {
     /// Becomes a node, and registers the models that it runs.
     pub(crate) async fn join(&self) -> store::Result<()> {
         let asked_at = self.clock.monotonic();
-        let node = Node {
-            epoch: self.node.clone(),
-            roles: self.roles.clone(),
-            versions: self.served_here(),
-        };
+        let node = Node { epoch: self.node.clone(), roles: self.roles.clone(), versions: self.served_here() };
         self.store.register_node(&node, self.clock.now() + self.config.lease).await?;
         self.wait_for_others(asked_at);
         self.lease.extend(asked_at + self.config.lease);

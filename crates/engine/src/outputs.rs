@@ -148,7 +148,7 @@ fn data_urls(input: &Json) -> HashMap<String, DataUrl> {
     found
 }
 
-fn content_of(content: &FileContent) -> Content {
+pub(crate) fn content_of(content: &FileContent) -> Content {
     match content {
         FileContent::Bytes(bytes) => Content::Bytes(Bytes::from_owner(Arc::clone(bytes))),
         FileContent::Path(path) => Content::Path(path.clone()),

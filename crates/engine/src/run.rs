@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::json::{Json, MAX_DEPTH};
-use cogwire_core::prediction::{ChunkEvent, Event, Loss, Prediction, Report, RunEnd, State};
+use cogwire_core::prediction::{ChunkEvent, Event, Kind, Loss, Prediction, Report, RunEnd, State};
 use cogwire_core::time::Timestamp;
-use cogwire_runner::{End, Job, Output, RunEvent};
+use cogwire_runner::{End, Job, Output, Produced, RunEvent};
 use cogwire_store::Signal;
 use cogwire_store::prediction::{Claimed, Guard, Lease};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
 use crate::commit::Outcome;
-use crate::error::Error;
+use crate::error::{Error, with_causes};
+use crate::slots::Slot;
 
 /// The first pause between two tries of what the store could not do.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -39,6 +40,8 @@ struct RunLoop {
     pending: Report,
     /// How much it has said in all, in bytes.
     said: usize,
+    /// What a training has made; it becomes a version when the training succeeds.
+    trained: Option<Produced>,
     /// No commit of progress before then.
     next_flush: Timestamp,
     cancel: CancellationToken,
@@ -53,12 +56,12 @@ enum Going {
 
 impl Shared {
     /// Runs a claimed prediction on a task of its own. The slot is free again when the model has really stopped.
-    pub(crate) fn start_run(self: &Arc<Self>, claimed: Claimed, slot: OwnedSemaphorePermit) {
+    pub(crate) fn start_run(self: &Arc<Self>, claimed: Claimed, slot: Slot) {
         let shared = self.clone();
         let cancel = self.hard.child_token();
         let id = claimed.prediction.id();
         self.lock_running().insert(id, cancel.clone());
-        let place = Place { shared: shared.clone(), id, _slot: slot };
+        let place = Place { shared: shared.clone(), id, slot: Some(slot) };
         self.tracker.spawn(async move {
             let _place = place;
             RunLoop::new(shared, claimed, cancel).run().await;
@@ -70,13 +73,16 @@ impl Shared {
 struct Place {
     shared: Arc<Shared>,
     id: PredictionId,
-    _slot: OwnedSemaphorePermit,
+    /// There until this is dropped.
+    slot: Option<Slot>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.lock_running().remove(&self.id);
-        // Wakes whoever waits for the slot, which is free a moment later, and the stop that waits for the last run.
+        // Free before anybody is woken who looks for it.
+        self.slot = None;
+        // Wakes whoever waits for the slot, and the stop that waits for the last run.
         self.shared.work.notify_one();
     }
 }
@@ -93,6 +99,7 @@ impl RunLoop {
             claimed_at,
             pending: Report::default(),
             said: 0,
+            trained: None,
             next_flush: claimed_at,
             cancel,
         }
@@ -101,7 +108,7 @@ impl RunLoop {
     async fn run(mut self) {
         let Some(input) = self.input().await else { return self.release_if_unbegun().await };
         let request = &self.prediction.request;
-        let job = Job { prediction: request.id, version: request.version.clone(), input };
+        let job = Job { prediction: request.id, version: request.version.clone(), kind: request.kind, input };
         match self.shared.runner.start(job, self.cancel.clone()) {
             Ok(mut run) => {
                 self.follow(&mut run.events).await;
@@ -190,6 +197,7 @@ impl RunLoop {
                 self.pending = Report::default();
                 return Going::Over;
             }
+            RunEvent::Ended(End::Succeeded) if self.is_training() => return self.publish().await,
             RunEvent::Ended(end) => {
                 self.pending.end = Some(run_end(end));
                 return Going::Over;
@@ -218,7 +226,28 @@ impl RunLoop {
         Going::On
     }
 
+    fn is_training(&self) -> bool {
+        self.prediction.request.kind == Kind::Training
+    }
+
+    /// The end of a training that the model has finished: its output is the version that it made.
+    async fn publish(&mut self) -> Going {
+        self.pending.end = match self.shared.publish_training(&self.prediction, self.trained.take()).await {
+            Ok(output) => {
+                self.pending.events.push(ChunkEvent::Value(output));
+                Some(RunEnd::Succeeded)
+            }
+            Err(error) => Some(RunEnd::Failed(with_causes(&error))),
+        };
+        Going::Over
+    }
+
     async fn fold_output(&mut self, output: Output) -> Going {
+        if self.is_training() {
+            let (Output::Value(produced) | Output::Item(produced)) = output;
+            self.trained = Some(produced);
+            return Going::On;
+        }
         let (produced, event): (_, fn(_) -> _) = match output {
             Output::Value(produced) => (produced, ChunkEvent::Value),
             Output::Item(produced) => (produced, ChunkEvent::Item),
@@ -325,10 +354,4 @@ fn run_end(end: End) -> RunEnd {
         End::Failed(error) => RunEnd::Failed(error),
         End::Canceled => RunEnd::Canceled,
     }
-}
-
-/// An error with its causes, for a user who sees one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

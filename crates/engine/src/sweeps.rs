@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::Dispatch;
 use crate::driver::{Activity, Round, RoundFuture, Timing, drive};
+use crate::figures::Figures;
 use crate::unowned::UnownedFiles;
 use crate::{Engine, Shared};
 
@@ -53,16 +54,16 @@ activity!(
     DataRetention, "data retention", remove_expired
 );
 activity!(
+    /// Looks for versions that this node should run.
+    Models, "models", look_for_models
+);
+activity!(
     /// Deletes uploads whose time is over.
     Uploads, "uploads", remove_uploads
 );
 activity!(
     /// Deletes old messages, and keys that are forgotten.
     WebhookRetention, "webhook retention", sweep_webhooks
-);
-activity!(
-    /// Publishes how much waits.
-    Figures, "figures", publish_figures
 );
 
 impl Engine {
@@ -95,6 +96,7 @@ impl Engine {
             () = hard.cancelled() => {}
         }
         shared.hard.cancel();
+        shared.runner.stop().await;
         stop_background.cancel();
         shared.tracker.close();
         shared.tracker.wait().await;
@@ -118,6 +120,7 @@ impl Shared {
         self.tracker.spawn(self.clone().listen(stop.clone()));
         if self.config.runs {
             self.spawn_activity(Dispatch::new(self.clone()), poll, self.work.clone(), stop);
+            self.spawn_activity(Models(self.clone()), poll, quiet(), stop);
         }
         self.spawn_activity(Deadlines(self.clone()), poll / 4, quiet(), stop);
         self.spawn_activity(Heartbeat(self.clone()), self.config.lease / 3, self.heart.clone(), stop);
@@ -125,7 +128,7 @@ impl Shared {
         self.spawn_activity(UnownedFiles::new(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(Uploads(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(WebhookRetention(self.clone()), self.config.sweep, quiet(), stop);
-        self.spawn_activity(Figures(self.clone()), poll * 5, quiet(), stop);
+        self.spawn_activity(Figures::new(self.clone()), poll * 5, quiet(), stop);
     }
 
     fn spawn_activity(
@@ -239,18 +242,6 @@ impl Shared {
             None => 0,
         };
         Ok(more_if(keys.max(messages), batch))
-    }
-
-    async fn publish_figures(&self) -> store::Result<Round> {
-        let load = self.store.load_figures().await?;
-        let backlog = self.store.backlog().await?;
-        let oldest = backlog.oldest.map_or(0.0, |oldest| self.clock.now().since(oldest).as_secs_f64());
-        metrics::gauge!("cogwire_predictions_queued").set(load.queued as f64);
-        metrics::gauge!("cogwire_predictions_running").set(load.running as f64);
-        metrics::gauge!("cogwire_webhook_pending").set(backlog.pending as f64);
-        metrics::gauge!("cogwire_webhook_oldest_pending_seconds").set(oldest);
-        metrics::gauge!("cogwire_webhook_exhausted").set(backlog.exhausted as f64);
-        Ok(Round::Done)
     }
 }
 

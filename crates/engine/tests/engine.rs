@@ -99,6 +99,7 @@ impl Node {
             runner: runner(clock.clone(), TaskTracker::new()),
             inner_files: Arc::new(files.below(INNER).expect("files")),
             server_files: None,
+            models: None,
             files,
             links: Links::new("http://localhost", key),
             clock,

@@ -4,6 +4,7 @@
 //! events down a bounded channel. A caller that reads slowly slows the model down; a caller that drops the channel stops it.
 
 mod catalogue;
+mod declared;
 pub mod event;
 mod instances;
 mod process;
@@ -18,6 +19,7 @@ mod testing;
 
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_core::json::Json;
+use cogwire_core::prediction::Kind;
 use tokio::sync::mpsc;
 
 pub use catalogue::{CatalogueEntry, RunnableModel};
@@ -25,6 +27,9 @@ pub use event::{End, FileContent, Output, Produced, ProducedFile, RunEvent};
 pub use instances::{BootPhase, BootProgress, InstanceFigures, InstanceReport, InstanceState, Scale, WarmUp};
 pub use runner::{Runner, UnknownVersion};
 pub use runtime::builtin::models as builtin_models;
+pub use runtime::cog_http::{
+    CallbackRegistry, Callbacks, CogFacts, CogServer, CogServerError, InvalidServerUrl,
+};
 pub use runtime::cog_worker::{CogModel, ProcessConfig, Surroundings};
 pub use runtime::scripted::{Problem, ScriptError, Scripts};
 pub use schema::NOT_COG;
@@ -40,6 +45,8 @@ pub struct Job {
     pub prediction: PredictionId,
     /// The version to run.
     pub version: VersionId,
+    /// Whether the version predicts or is trained.
+    pub kind: Kind,
     /// The input, already validated.
     pub input: Json,
 }

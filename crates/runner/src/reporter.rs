@@ -100,7 +100,8 @@ impl Reporter {
         let _ = self.events.send(RunEvent::Ended(end)).await;
     }
 
-    async fn send(&self, event: RunEvent) -> Result<(), Stopped> {
+    /// Says anything but the end.
+    pub(crate) async fn send(&self, event: RunEvent) -> Result<(), Stopped> {
         self.breathe().await?;
         let event = match self.events.try_send(event) {
             Ok(()) => return Ok(()),

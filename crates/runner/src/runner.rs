@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalogue::{CatalogueEntry, Means, RunnableModel};
+use crate::declared::Declared;
 use crate::instances::{BootProgress, InstanceReport, WarmUp};
 use crate::reporter::Reporter;
 use crate::runtime::{Runtime, builtin};
@@ -72,8 +73,12 @@ impl Runner {
     ///
     /// # Errors
     /// When no model here has the version.
-    pub fn start(&self, job: Job, cancel: CancellationToken) -> Result<Run, UnknownVersion> {
-        let runtime = self.read().runtime(&job.version).ok_or_else(|| UnknownVersion(job.version.clone()))?;
+    pub fn start(&self, mut job: Job, cancel: CancellationToken) -> Result<Run, UnknownVersion> {
+        let served = self.read().served.get(&job.version).cloned();
+        let Served { runtime, declared, .. } = served.ok_or_else(|| UnknownVersion(job.version.clone()))?;
+        if let Some(declared) = declared {
+            job.input = declared.only(job.kind, job.input);
+        }
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let reporter = Reporter::new(sender, cancel, Arc::clone(&self.clock));
         let mut work = Box::pin(async move {
@@ -150,14 +155,20 @@ impl Runner {
     }
 
     fn served(&self, entry: &CatalogueEntry, means: Means) -> Served {
-        let (capacity, runtime) = match means {
-            Means::Direct(runtime) => (None, runtime),
-            Means::Instances(plan) => (
-                Some(Arc::new(Semaphore::new(plan.capacity().min(Semaphore::MAX_PERMITS)))),
-                Runtime::Pooled(plan.pool(Arc::clone(&self.clock), self.tracker.clone())),
-            ),
-        };
-        Served { model: entry.model.clone(), runtime, capacity }
+        let model = entry.model.clone();
+        match means {
+            Means::Direct(runtime) => Served { model, runtime, capacity: None, declared: None },
+            Means::Instances(plan) => Served {
+                model,
+                capacity: Some(Arc::new(Semaphore::new(plan.capacity().min(Semaphore::MAX_PERMITS)))),
+                runtime: Runtime::Pooled(plan.pool(
+                    entry.model.clone(),
+                    Arc::clone(&self.clock),
+                    self.tracker.clone(),
+                )),
+                declared: Some(Arc::new(Declared::of(&entry.openapi_schema))),
+            },
+        }
     }
 
     // The table is whole after every statement, so a panic elsewhere while it was locked does not spoil it.
@@ -174,6 +185,7 @@ impl Runner {
 mod tests {
     use cogwire_core::id::PredictionId;
     use cogwire_core::json::Json;
+    use cogwire_core::prediction::Kind;
     use cogwire_core::time::Timestamp;
     use serde_json::json;
 
@@ -238,7 +250,7 @@ mod tests {
             Runner::builtin_and_scripts(Scripts::default(), TestClock::jumping(), TaskTracker::new());
         assert!(!runner.serves(&version));
         let prediction = PredictionId::new(Timestamp::from_micros(0), 0);
-        let job = Job { prediction, version: version.clone(), input: Json::object() };
+        let job = Job { prediction, version: version.clone(), kind: Kind::Prediction, input: Json::object() };
         let refused = runner.start(job, CancellationToken::new()).map(|_| ()).unwrap_err();
         assert_eq!(refused.to_string(), format!("this node does not run version {version}"));
     }

@@ -1,11 +1,13 @@
 //! A clock that tests move, and short ways to run a job.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_core::json::Json;
-use cogwire_core::time::{Clock, Sleep, Timestamp};
+use cogwire_core::prediction::Kind;
+use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -86,6 +88,36 @@ impl Clock for SteppedClock {
     }
 }
 
+/// The machine's clock, for what real processes do.
+pub(crate) struct RealClock;
+
+impl Clock for RealClock {
+    #[expect(clippy::disallowed_methods, reason = "real processes need real time")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        Timestamp::from_micros(i64::try_from(since.as_micros()).expect("before the year 294000"))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(0))
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+        Box::pin(tokio::time::sleep(deadline.since(self.now())))
+    }
+}
+
+/// Counts instead of being random: no two of its values are the same.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Entropy for Counter {
+    fn fill(&self, bytes: &mut [u8]) {
+        let next = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        bytes.iter_mut().zip(next).for_each(|(byte, value)| *byte = value);
+    }
+}
+
 /// A runner with one set of models, and what a test wants to touch.
 pub(crate) struct Harness {
     pub(crate) runner: Runner,
@@ -109,7 +141,7 @@ impl Harness {
 
     pub(crate) fn start_version(&self, version: VersionId, input: &serde_json::Value) -> Run {
         let prediction = PredictionId::new(Timestamp::from_micros(1_700_000_000_000_000), 0);
-        let job = Job { prediction, version, input: Json::from_value(input) };
+        let job = Job { prediction, version, kind: Kind::Prediction, input: Json::from_value(input) };
         self.runner.start(job, self.cancel.clone()).expect("a known version")
     }
 }

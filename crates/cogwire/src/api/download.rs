@@ -35,7 +35,7 @@ impl FromRef<Arc<Api>> for Stored {
 }
 
 /// Downloads and nothing else.
-pub(crate) fn downloads(files: Arc<Files>, clock: Arc<dyn Clock>) -> Router {
+pub(super) fn downloads(files: Arc<Files>, clock: Arc<dyn Clock>) -> Router {
     Router::new().route(PATH, get(download)).with_state(Stored { files, clock })
 }
 

@@ -45,6 +45,9 @@ async fn reasons(api: &Api) -> Vec<String> {
     if api.engine.stopping().is_cancelled() {
         reasons.push("the server is stopping".to_owned());
     }
+    if !api.prepared.is_cancelled() {
+        reasons.push("the models that the configuration names are being added".to_owned());
+    }
     reasons.extend(store);
     if api.lease.standing(api.lease.term(), api.clock.monotonic()) != Standing::Holds {
         reasons.push(

@@ -9,6 +9,7 @@ mod answer;
 mod at;
 mod auth;
 mod body;
+mod callbacks;
 mod caller;
 mod create;
 pub(crate) mod deliveries;
@@ -16,13 +17,16 @@ mod download;
 mod failure;
 mod files;
 mod health;
+mod instances;
 mod list;
 mod models;
 mod observe;
 mod path;
 mod predictions;
+mod progress;
 mod query;
 mod recent;
+mod registry;
 mod routes;
 mod streams;
 mod trainings;
@@ -31,6 +35,7 @@ mod versions;
 mod warnings;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,8 +46,10 @@ use cogwire_core::wire::{Links, MAX_WAIT};
 use cogwire_delivery::guard::Guard;
 use cogwire_engine::Engine;
 use cogwire_files::Files;
+use cogwire_runner::CallbackRegistry;
 use cogwire_store::{NodeLease, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -51,7 +58,6 @@ use auth::Tokens;
 use versions::Versions;
 
 pub(crate) use at::At;
-pub(crate) use download::downloads;
 pub(crate) use failure::Failure;
 pub(crate) use query::Query;
 pub use routes::router;
@@ -76,6 +82,8 @@ pub struct Parts {
     pub roles: Roles,
     /// Its lease.
     pub lease: Arc<NodeLease>,
+    /// Cancelled when the models that the configuration names are there.
+    pub prepared: CancellationToken,
     /// The writes under way. A client that hangs up does not stop them; the server waits for them when it stops.
     pub tasks: TaskTracker,
 }
@@ -97,8 +105,19 @@ pub struct ApiConfig {
     pub max_wait: Duration,
     /// How long a stream may be silent before it is closed.
     pub stream_idle: Duration,
+    /// Where models are received; without it, this node runs none.
+    pub incoming: Option<Incoming>,
     /// What `/metrics` shows; without it the path is not found.
     pub metrics: Option<PrometheusHandle>,
+}
+
+/// Where models are received.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The folder for what is on its way. What a crash leaves there is removed at the next start.
+    pub folder: PathBuf,
+    /// The largest package, in bytes.
+    pub limit: u64,
 }
 
 /// A token from the environment.
@@ -122,6 +141,7 @@ pub struct Api {
     pub(crate) config: ApiConfig,
     roles: Roles,
     lease: Arc<NodeLease>,
+    prepared: CancellationToken,
     tasks: TaskTracker,
     tokens: Tokens,
     versions: Versions,
@@ -137,9 +157,19 @@ impl Default for ApiConfig {
             queue_timeout: Limits::default().queue,
             max_wait: MAX_WAIT,
             stream_idle: Duration::from_secs(30),
+            incoming: None,
             metrics: None,
         }
     }
+}
+
+/// What models on this machine and Cog servers ask for: their input files, and an ear for what they say.
+pub(crate) fn internal(
+    files: Arc<Files>,
+    clock: Arc<dyn Clock>,
+    registry: Arc<CallbackRegistry>,
+) -> axum::Router {
+    download::downloads(files, clock).merge(callbacks::routes(registry))
 }
 
 impl Api {
@@ -156,6 +186,7 @@ impl Api {
             config,
             roles: parts.roles,
             lease: parts.lease,
+            prepared: parts.prepared,
             tasks: parts.tasks,
             tokens: Tokens::default(),
             versions: Versions::default(),

@@ -13,8 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::{
-    Api, Failure, account, auth, create, deliveries, download, files, health, models, observe, path,
-    predictions, streams, trainings,
+    Api, Failure, account, auth, create, deliveries, download, files, health, instances, models, observe,
+    path, predictions, progress, registry, streams, trainings,
 };
 use crate::dashboard;
 
@@ -55,12 +55,16 @@ fn catalogue() -> Router<Arc<Api>> {
         .route("/v1/collections", get(account::collections))
         .route("/v1/hardware", get(account::hardware))
         .route("/v1/webhooks/default/secret", get(account::webhook_secret))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{owner}/{name}", get(models::get))
+        .route("/v1/models", get(models::list).post(registry::create_model))
+        .route("/v1/models/{owner}/{name}", get(models::get).delete(registry::remove_model))
         .route("/v1/models/{owner}/{name}/examples", get(models::examples))
         .route("/v1/models/{owner}/{name}/readme", get(models::readme))
-        .route("/v1/models/{owner}/{name}/versions", get(models::versions))
-        .route("/v1/models/{owner}/{name}/versions/{id}", get(models::version))
+        .route("/v1/models/{owner}/{name}/versions", get(models::versions).post(registry::add_version))
+        .route(
+            "/v1/models/{owner}/{name}/versions/{id}",
+            get(models::version).delete(registry::remove_version),
+        )
+        .route("/v1/instances", get(instances::list))
 }
 
 fn work() -> Router<Arc<Api>> {
@@ -69,9 +73,11 @@ fn work() -> Router<Arc<Api>> {
         .route("/v1/predictions", get(predictions::list).post(create::by_version))
         .route("/v1/predictions/{id}", get(predictions::get))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
+        .route("/v1/predictions/{id}/progress", get(progress::get))
         .route("/v1/predictions/{id}/deliveries", get(deliveries::of_prediction))
         .route("/v1/files", get(files::list).post(files::create))
         .route("/v1/files/{id}", get(files::get).delete(files::delete))
+        .route("/v1/models/{owner}/{name}/versions/{id}/trainings", post(create::of_training))
         .route("/v1/trainings", get(trainings::list))
         .route("/v1/trainings/{id}", get(trainings::get))
         .route("/v1/trainings/{id}/cancel", post(trainings::cancel))

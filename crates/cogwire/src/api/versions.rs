@@ -7,6 +7,7 @@ use cogwire_core::id::VersionId;
 use cogwire_core::input::{Accepted, Component, InputSchema, OutputForm, SchemaError};
 use cogwire_core::json::Json;
 use cogwire_core::model::{ModelName, Version, VersionRef};
+use cogwire_core::prediction::Kind;
 use cogwire_core::wire::ErrorBody;
 
 use super::recent::Recent;
@@ -25,7 +26,9 @@ pub(super) struct Runnable {
     pub(super) model: ModelName,
     /// Whether its output arrives bit by bit.
     pub(super) streams: bool,
-    schema: Result<InputSchema, SchemaError>,
+    input: Result<InputSchema, SchemaError>,
+    /// Only of a version that can be trained.
+    training_input: Option<Result<InputSchema, SchemaError>>,
     source: Json,
 }
 
@@ -47,18 +50,25 @@ impl Default for Versions {
 impl Runnable {
     fn compile(version: &Version) -> Self {
         let form = OutputForm::of(&version.openapi_schema);
+        let schema = |component| InputSchema::compile(&version.openapi_schema, component);
+        let trains = Component::TrainingInput.is_in(&version.openapi_schema);
         Self {
             id: version.id.clone(),
             model: version.model.clone(),
             streams: matches!(form, OutputForm::Iterator | OutputForm::Concatenate),
-            schema: InputSchema::compile(&version.openapi_schema, Component::Input),
+            input: schema(Component::Input),
+            training_input: trains.then(|| schema(Component::TrainingInput)),
             source: version.openapi_schema.clone(),
         }
     }
 
-    /// Checks an input.
-    pub(super) fn accept(&self, input: &Json) -> Result<Accepted, Failure> {
-        match &self.schema {
+    /// Checks the input of a prediction or training.
+    pub(super) fn accept(&self, kind: Kind, input: &Json) -> Result<Accepted, Failure> {
+        let schema = match kind {
+            Kind::Prediction => &self.input,
+            Kind::Training => self.training_input.as_ref().ok_or_else(|| not_trainable(&self.id))?,
+        };
+        match schema {
             Ok(schema) => Ok(schema.validate(input).map_err(ErrorBody::invalid_input)?),
             Err(error) => Err(unusable(&self.id, error)),
         }
@@ -101,6 +111,13 @@ impl Api {
         self.versions.by_id.put(id.clone(), Arc::clone(&runnable), now);
         Ok(Some(runnable))
     }
+}
+
+fn not_trainable(id: &VersionId) -> ErrorBody {
+    let detail = format!(
+        "The version {id} cannot be trained: the `cog.yaml` of a model that can be has an entry `train`"
+    );
+    ErrorBody { title: Some("Invalid version or not permitted"), ..ErrorBody::new(422, detail) }
 }
 
 fn unusable(id: &VersionId, error: &SchemaError) -> Failure {

@@ -2,11 +2,14 @@
 
 mod target;
 
+use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Certificate, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, Certificate, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio_util::io::ReaderStream;
 
 use super::failure::{Failure, Outcome};
 use super::output::{self, Style};
@@ -17,6 +20,8 @@ pub(super) use target::TargetArgs;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may pause. Nothing that these commands ask for is held open in silence for longer.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
+/// How much of a file is sent at once, in bytes.
+const UPLOAD_PIECE: usize = 256 << 10;
 
 /// A connection to one server.
 #[derive(Debug, Clone)]
@@ -65,6 +70,26 @@ impl Client {
     /// `POST` with a JSON body, and the answer's JSON. What the server warns of is said.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
         json(warned(self.send(self.request(Method::POST, path).json(body)).await?)).await
+    }
+
+    /// `POST` with a JSON body. The answer comes line by line while the server works.
+    pub(super) async fn post_for_lines(&self, path: &str, body: &Value) -> Outcome<Response> {
+        self.send(self.request(Method::POST, path).json(body)).await.map(warned)
+    }
+
+    /// `POST` of a file's bytes, which are not in memory at once. The answer comes line by line while the server works.
+    pub(super) async fn upload(&self, path: &str, file: &Path) -> Outcome<Response> {
+        let unreadable = |error: &std::io::Error| Failure::of(file.display(), error);
+        let file = tokio::fs::File::open(file).await.map_err(|error| unreadable(&error))?;
+        let length = file.metadata().await.map_err(|error| unreadable(&error))?.len();
+        let body = Body::wrap_stream(ReaderStream::with_capacity(file, UPLOAD_PIECE));
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/x-tar");
+        self.send(request.header(CONTENT_LENGTH, length).body(body)).await.map(warned)
+    }
+
+    /// `DELETE`.
+    pub(super) async fn delete(&self, path: &str) -> Outcome {
+        self.send(self.request(Method::DELETE, path)).await.map(|_| ())
     }
 
     /// The secret that signs this account's webhooks.
@@ -159,7 +184,7 @@ impl Client {
     }
 }
 
-fn certificate(path: &std::path::Path) -> Outcome<Certificate> {
+fn certificate(path: &Path) -> Outcome<Certificate> {
     let unusable = |error: &dyn std::error::Error| {
         Failure::of(format_args!("the server's certificate {} cannot be used", path.display()), error)
     };

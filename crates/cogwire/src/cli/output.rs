@@ -49,10 +49,10 @@ impl Style {
     /// The style of a status or state, by its name in the API.
     pub(crate) fn of_state(state: &str) -> Self {
         match state {
-            "succeeded" | "delivered" => Self::Good,
+            "succeeded" | "delivered" | "idle" => Self::Good,
             "failed" | "exhausted" | "aborted" => Self::Bad,
             "canceled" | "interrupted" => Self::Warning,
-            "starting" | "processing" | "pending" | "sending" => Self::Accent,
+            "starting" | "processing" | "pending" | "sending" | "busy" => Self::Accent,
             _ => Self::Plain,
         }
     }

@@ -30,8 +30,16 @@ pub(super) async fn run(args: ConfigArgs) -> Outcome {
         lifecycle,
     };
     let server = Server::start(config.clone(), surroundings).await?;
+    // Kept before anything else can go wrong: it is made only once.
+    let token = token_place(&config, &server);
+    if let Err(error) = server.add_models(&config).await {
+        server.stop();
+        server.stopped().await?;
+        token.tell_if_lost();
+        return Err(error.into());
+    }
     warn_if_exposed(&config);
-    welcome(&config, &server);
+    welcome(&config, &server, token);
     server.stopped().await?;
     tracing::info!("stopped");
     Ok(())
@@ -47,8 +55,7 @@ fn warn_if_exposed(config: &Config) {
     }
 }
 
-fn welcome(config: &Config, server: &Server) {
-    let token = token_place(config, server);
+fn welcome(config: &Config, server: &Server, token: TokenPlace) {
     let own_url = config.own_url(server.address());
     let welcome = Welcome { config, url: server.url(), own_url, token };
     // A log of JSON lines that nobody asked for, as in a CI job, is still read by people first.

@@ -14,7 +14,8 @@ use super::environment::Environment;
 use super::layers::{Layers, Raw};
 use super::setting::{DATABASE_URL, nearest_of};
 use super::{
-    Config, Database, Error, FileMode, LogFormat, Role, Roles, Secrets, StorePlace, Tls, Webhooks, value,
+    Config, Database, Error, FileMode, LogFormat, Models, NamedModel, Role, Roles, Secrets, StorePlace, Tls,
+    Webhooks, models, value,
 };
 
 pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Config, Error> {
@@ -34,6 +35,7 @@ pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Confi
         output_files: reader.required("output_files", "one of auto, url, data", file_mode)?,
         username: reader.username()?,
         scripts: reader.paths("scripts"),
+        models: reader.models()?,
         max_running: reader.number("max_running", 1..=1_000_000)?,
         limits: reader.limits()?,
         webhooks: reader.webhooks()?,
@@ -146,6 +148,34 @@ impl Reader<'_> {
             setup: self.duration("setup_timeout")?,
             run: self.duration("run_timeout")?,
         })
+    }
+
+    fn models(&self) -> Result<Models, Error> {
+        let range = "MIN..MAX such as 0..1, or OWNER/NAME=MIN..MAX";
+        Ok(Models {
+            named: self.named_models()?,
+            instances: self.each("instances", range, models::instances)?.into_iter().collect(),
+            idle_timeout: self.required("idle_timeout", RETENTION, value::retention)?,
+            cancel_timeout: self.duration_within("cancel_timeout", "100ms", "10m")?,
+            memory: self.optional("instance_memory", "a size such as 8GiB", value::size)?,
+            any_python: self.switch("any_python")?,
+            package_limit: self.required("package_limit", "a size such as 20GiB", value::size)?,
+            internal_listen: self.required(
+                "internal_listen",
+                "an address such as 127.0.0.1:0 or :8788",
+                listen,
+            )?,
+            internal_url: self.optional("internal_url", "an http or https URL", public_url)?,
+        })
+    }
+
+    fn named_models(&self) -> Result<Vec<NamedModel>, Error> {
+        let Some(raw) = self.0.get("model") else { return Ok(Vec::new()) };
+        let expected = "a folder or an http URL, or OWNER/NAME= and one of them";
+        let read = |text: &String| {
+            models::named_model(text, |path| raw.path(path)).ok_or_else(|| invalid(raw, text, expected))
+        };
+        raw.texts.iter().map(read).collect()
     }
 
     fn webhooks(&self) -> Result<Webhooks, Error> {

@@ -104,7 +104,16 @@ settings! {
     MACHINES One "storage_url" "URL" "Where files are: a folder, or s3://BUCKET/PREFIX";
     MACHINES Many "roles" "ROLE" "What this server does: api, run, deliver";
     MACHINES One "node_lease" "TIME" "How long this server may be silent before others take over its work";
+    MODELS Many "model" "MODEL" "Models to register: a folder with cog.yaml, or a Cog server's URL; NAME=... names it";
     MODELS Many "scripts" "FILE" "Scripted models, one TOML file each";
+    MODELS Many "instances" "RANGE" "Processes of each version, MIN..MAX; OWNER/NAME=MIN..MAX for one model";
+    MODELS One "idle_timeout" "TIME" "How long a process without work stays: 5m, never";
+    MODELS One "cancel_timeout" "TIME" "How long a model may take to obey a cancel; then its process is killed";
+    MODELS One "instance_memory" "SIZE" "The most memory of a model's process";
+    MODELS Switch "any_python" "BOOL" "Run models with another Python than their cog.yaml names";
+    MODELS One "package_limit" "SIZE" "The largest model that may be uploaded, such as 20GiB";
+    MODELS One "internal_listen" "ADDR" "Where models fetch their input files, and Cog servers report";
+    MODELS One "internal_url" "URL" "How Cog servers elsewhere reach --internal-listen";
     MODELS One "max_running" "NUMBER" "Predictions that run at once";
     MODELS One "queue_timeout" "TIME" "Longest wait for a free slot; then the prediction fails";
     MODELS One "setup_timeout" "TIME" "Longest time from a slot to the model's first sign of work";

@@ -25,6 +25,17 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// It is not possible to listen for models.
+    #[error(
+        "cannot listen on {address} for models: choose another address with --internal-listen (port 0 takes a free one)"
+    )]
+    InternalListen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
     /// The data directory cannot be used.
     #[error("cannot use the data directory {}: make it a folder that this user may write to, or choose another with --data-dir", path.display())]
     DataDir {
@@ -52,6 +63,27 @@ pub enum Error {
     /// Files cannot be stored.
     #[error("files cannot be stored")]
     Files(#[source] cogwire_files::Error),
+    /// A model that the configuration names cannot be added.
+    #[error("the model {place} cannot be added")]
+    Model {
+        /// The folder or URL.
+        place: String,
+        /// Why not.
+        #[source]
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A model has no name that could be used.
+    #[error("the model {0:?} needs a name: write --model OWNER/NAME={0}")]
+    NamelessModel(String),
+    /// What an earlier run left in the data directory cannot be removed.
+    #[error("cannot clean up in the data directory {}: see that this user may write to it", path.display())]
+    Leftovers {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
     /// TLS cannot be served.
     #[error("https cannot be served")]
     Tls(#[source] TlsError),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use cogwire_core::time::Clock;
 use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SystemResolver};
-use cogwire_engine::{Engine, EngineConfig, OutputFiles};
+use cogwire_engine::{Engine, EngineConfig, ModelsConfig, OutputFiles};
 use cogwire_files::Files;
 use cogwire_runner::{Runner, Scripts};
 use cogwire_store::Store;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::foundation::Foundation;
 use super::internal::Internal;
-use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, token};
+use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, models, token};
 use crate::api::{self, Api, ApiConfig, EnvironmentToken};
 use crate::config::{Config, FileMode};
 
@@ -44,6 +44,8 @@ pub(super) struct Parts {
     /// The writes of requests whose clients may have gone.
     writes: TaskTracker,
     router: Router,
+    /// Cancelled when the models that the configuration names are there.
+    pub(super) prepared: CancellationToken,
     /// On a server that runs models.
     internal: Option<Internal>,
 }
@@ -56,20 +58,27 @@ impl Parts {
         surroundings: &Surroundings,
     ) -> Result<Self, Error> {
         let scripts = Scripts::load(scripts(&config)).map_err(Error::Script)?;
-        let internal = if config.roles.run { Some(Internal::bind().await?) } else { None };
+        let internal = match config.roles.run {
+            true => Some(Internal::bind(&config.models, surroundings.entropy.clone()).await?),
+            false => None,
+        };
         let foundation = Foundation::lay(config, url, surroundings).await?;
         let runs = TaskTracker::new();
         let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
+        models::clean(&foundation.config.data_dir).map_err(|error| foundation.leftovers(error))?;
+        let models = models::config(&foundation, &runs, internal.as_ref());
         let (handoff, delivery) = delivery(&foundation).unzip();
-        let inner_files = internal
-            .as_ref()
-            .map_or_else(|| foundation.files.clone(), |internal| Arc::new(internal.files(&foundation.files)));
-        let engine = engine(&foundation, runner, handoff, inner_files);
+        let files = files_for_models(&foundation, internal.as_ref())?;
+        let engine = engine(&foundation, runner, handoff, files, models);
         engine.start().await.map_err(|error| foundation.unusable(error))?;
         advice::give(&foundation, url).await;
-        let writes = TaskTracker::new();
-        let router = router(&foundation, &engine, surroundings.metrics.clone(), writes.clone());
-        Ok(Self { foundation, engine, delivery, runs, writes, router, internal })
+        let (writes, prepared) = (TaskTracker::new(), CancellationToken::new());
+        if !models::are_named(&foundation.config) {
+            prepared.cancel();
+        }
+        let metrics = surroundings.metrics.clone();
+        let router = router(&foundation, &engine, metrics, writes.clone(), prepared.clone());
+        Ok(Self { foundation, engine, delivery, runs, writes, router, internal, prepared })
     }
 
     /// Starts the tasks. The sender stops after the last run has ended, because runs end with something to send.
@@ -157,18 +166,29 @@ async fn keep_time(
     }
 }
 
+/// The files with links for processes of this machine, and for Cog servers.
+fn files_for_models(
+    foundation: &Foundation,
+    internal: Option<&Internal>,
+) -> Result<(Arc<Files>, Option<Files>), Error> {
+    let files = &foundation.files;
+    let Some(internal) = internal else { return Ok((files.clone(), None)) };
+    Ok((Arc::new(internal.files(files)), internal.files_for_servers(files)?))
+}
+
 fn engine(
     foundation: &Foundation,
     runner: Runner,
     handoff: Option<Handoff>,
-    inner_files: Arc<Files>,
+    (inner_files, server_files): (Arc<Files>, Option<Files>),
+    models: Option<ModelsConfig>,
 ) -> Engine {
     let parts = cogwire_engine::Parts {
         store: foundation.store.clone(),
         runner,
         files: foundation.files.clone(),
         inner_files,
-        server_files: None,
+        server_files,
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
@@ -176,6 +196,7 @@ fn engine(
         node: foundation.node.clone(),
         roles: foundation.config.roles.to_string(),
         lease: foundation.lease.clone(),
+        models,
     };
     let config = &foundation.config;
     Engine::new(
@@ -241,7 +262,13 @@ fn sender(foundation: &Foundation) -> Delivery {
     Delivery::new(config, parts)
 }
 
-fn router(foundation: &Foundation, engine: &Engine, metrics: PrometheusHandle, tasks: TaskTracker) -> Router {
+fn router(
+    foundation: &Foundation,
+    engine: &Engine,
+    metrics: PrometheusHandle,
+    tasks: TaskTracker,
+    prepared: CancellationToken,
+) -> Router {
     let parts = api::Parts {
         engine: engine.clone(),
         store: foundation.store.clone(),
@@ -252,6 +279,7 @@ fn router(foundation: &Foundation, engine: &Engine, metrics: PrometheusHandle, t
         entropy: foundation.entropy.clone(),
         roles: foundation.config.roles,
         lease: foundation.lease.clone(),
+        prepared,
         tasks,
     };
     let config = &foundation.config;
@@ -265,6 +293,7 @@ fn router(foundation: &Foundation, engine: &Engine, metrics: PrometheusHandle, t
         webhook_payload: config.webhooks.payload,
         body_limit: config.body_limit,
         queue_timeout: config.limits.queue,
+        incoming: models::incoming(config),
         metrics: Some(metrics),
         ..ApiConfig::default()
     };

@@ -4,6 +4,7 @@
 //! the business of a [`instance::Launcher`].
 
 pub(crate) mod boot;
+mod counted;
 mod fleet;
 pub(crate) mod instance;
 mod life;

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use cogwire_core::model::ModelName;
 use cogwire_core::time::Clock;
 use tokio_util::task::TaskTracker;
 
 use super::Scale;
+use super::counted::Counted;
 use super::instance::Launcher;
 use super::pool::Pool;
 
@@ -20,9 +22,10 @@ pub(crate) struct InstancePlan {
 }
 
 impl InstancePlan {
-    /// Makes the pool, inside the runtime that will use it.
-    pub(crate) fn pool(self, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Arc<Pool> {
-        Pool::start(self.launcher, self.scale, self.slots, clock, tracker)
+    /// Makes the pool of a model, inside the runtime that will use it.
+    pub(crate) fn pool(self, model: ModelName, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Arc<Pool> {
+        let launcher = Arc::new(Counted::new(model, self.launcher, Arc::clone(&clock)));
+        Pool::start(launcher, self.scale, self.slots, clock, tracker)
     }
 
     /// The most jobs that run at once.

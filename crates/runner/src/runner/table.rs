@@ -8,6 +8,7 @@ use cogwire_core::model::ModelName;
 use tokio::sync::Semaphore;
 
 use crate::catalogue::CatalogueEntry;
+use crate::declared::Declared;
 use crate::instances::InstanceReport;
 use crate::instances::pool::Pool;
 use crate::runtime::Runtime;
@@ -31,6 +32,8 @@ pub(super) struct Served {
     pub(super) runtime: Runtime,
     /// As many permits as jobs can run at once.
     pub(super) capacity: Option<Arc<Semaphore>>,
+    /// What it may be given, where that matters.
+    pub(super) declared: Option<Arc<Declared>>,
 }
 
 impl Served {
@@ -46,10 +49,6 @@ impl Table {
     pub(super) fn insert(&mut self, versions: &[VersionId], served: &Served) {
         self.versions.extend(versions.iter().cloned());
         self.served.extend(versions.iter().map(|version| (version.clone(), served.clone())));
-    }
-
-    pub(super) fn runtime(&self, version: &VersionId) -> Option<Runtime> {
-        self.served.get(version).map(|served| served.runtime.clone())
     }
 
     pub(super) fn pool(&self, version: &VersionId) -> Option<&Arc<Pool>> {

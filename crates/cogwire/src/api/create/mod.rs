@@ -1,4 +1,4 @@
-//! `POST /predictions` and `POST /models/{owner}/{name}/predictions`.
+//! `POST /predictions`, `POST /models/{owner}/{name}/predictions` and `POST /models/{owner}/{name}/versions/{id}/trainings`.
 
 mod asked;
 mod undeclared;
@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use cogwire_core::id::{FileId, PredictionId};
+use cogwire_core::id::{FileId, PredictionId, VersionId};
 use cogwire_core::input::{InvalidField, InvalidInput};
 use cogwire_core::json::Json;
 use cogwire_core::model::ModelName;
@@ -43,8 +43,8 @@ pub(super) async fn by_version(
     let body = CreateBody::parse(&bytes, Envelope::Versioned)?;
     let reference = body.version.as_deref().unwrap_or_default();
     let version = api.find_version(reference).await?.ok_or_else(ErrorBody::unknown_version)?;
-    let key = asked.idempotency_key.as_deref().map(|key| idempotency(key, "", &bytes)).transpose()?;
-    Order { api, account, asked, body, version, key }.place().await
+    let key = asked.idempotency(Place::Anywhere, &bytes)?;
+    Order { api, account, asked, body, version, key, destination: None }.place().await
 }
 
 /// `POST /models/{owner}/{name}/predictions`
@@ -60,9 +60,34 @@ pub(super) async fn of_model(
     let version = api.latest_version(&model).await?.ok_or_else(ErrorBody::not_found)?;
     let asked = Asked::read(&headers, &api.config)?;
     let body = CreateBody::parse(&bytes, Envelope::OfModel)?;
-    let key =
-        asked.idempotency_key.as_deref().map(|key| idempotency(key, model.as_str(), &bytes)).transpose()?;
-    Order { api, account, asked, body, version, key }.place().await
+    let key = asked.idempotency(Place::Model(&model), &bytes)?;
+    Order { api, account, asked, body, version, key, destination: None }.place().await
+}
+
+/// `POST /models/{owner}/{name}/versions/{id}/trainings`. Nobody can wait for a training.
+pub(super) async fn of_training(
+    State(api): State<Arc<Api>>,
+    Extension(Caller(account)): Extension<Caller>,
+    At((owner, name, id)): At<(String, String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let bytes = body::read(body, api.config.body_limit).await?;
+    let model = ModelName::new(&owner, &name).map_err(|_| ErrorBody::not_found())?;
+    let version = api.find_version(&format!("{model}:{id}")).await?.ok_or_else(ErrorBody::not_found)?;
+    let asked = Asked { wait: None, ..Asked::read(&headers, &api.config)? };
+    let body = CreateBody::parse(&bytes, Envelope::Training)?;
+    let key = asked.idempotency(Place::Version(&version.id), &bytes)?;
+    let destination = destination(&api, body.destination.as_deref()).await?;
+    Order { api, account, asked, body, version, key, destination: Some(destination) }.place().await
+}
+
+/// The model that is to get the new version. It must exist, as on Replicate.
+async fn destination(api: &Api, named: Option<&str>) -> Result<ModelName, Failure> {
+    let unknown = || ErrorBody::new(404, "The specified training destination does not exist");
+    let name = named.unwrap_or_default().parse().map_err(|_| unknown())?;
+    let model = api.store.model(&name).await?.ok_or_else(unknown)?;
+    Ok(model.name)
 }
 
 /// A create whose envelope is valid.
@@ -73,11 +98,13 @@ struct Order {
     body: CreateBody,
     version: Arc<Runnable>,
     key: Option<IdempotencyKey>,
+    /// Of a training.
+    destination: Option<ModelName>,
 }
 
 impl Order {
     async fn place(mut self) -> Result<Response, Failure> {
-        let accepted = self.version.accept(&self.body.input)?;
+        let accepted = self.version.accept(self.kind(), &self.body.input)?;
         let mut warnings = std::mem::take(&mut self.body.warnings);
         warnings.extend(undeclared::warning(&accepted.undeclared));
         let uploads = self.api.uploads_of(&self.account, &self.body.input).await?;
@@ -90,6 +117,10 @@ impl Order {
         Ok(response)
     }
 
+    fn kind(&self) -> Kind {
+        if self.destination.is_some() { Kind::Training } else { Kind::Prediction }
+    }
+
     fn request(&mut self) -> Result<Request, Failure> {
         let created_at = self.api.now();
         let webhook = self.body.webhook.take().map(|webhook| self.webhook(&webhook)).transpose()?;
@@ -97,7 +128,7 @@ impl Order {
             // Made of the same moment as `created_at`: lists are ordered by one and filtered by the other.
             id: PredictionId::new(created_at, self.api.entropy.bits()),
             account: self.account.clone(),
-            kind: Kind::Prediction,
+            kind: self.kind(),
             model: self.version.model.clone(),
             version: self.version.id.clone(),
             source: Source::Api,
@@ -105,8 +136,8 @@ impl Order {
             input: std::mem::replace(&mut self.body.input, Json::object()),
             webhook,
             cancel_at: self.asked.cancel_after.map(|life| created_at + life),
-            streams: self.version.streams,
-            destination: None,
+            streams: self.version.streams && self.kind() == Kind::Prediction,
+            destination: self.destination.clone(),
         })
     }
 
@@ -196,12 +227,36 @@ impl Order {
     }
 }
 
+/// What of a create is in its path.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Anywhere,
+    Model(&'a ModelName),
+    Version(&'a VersionId),
+}
+
+impl Place<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Anywhere => "",
+            Self::Model(name) => name.as_str(),
+            Self::Version(id) => id.as_str(),
+        }
+    }
+}
+
+impl Asked {
+    fn idempotency(&self, place: Place<'_>, body: &[u8]) -> Result<Option<IdempotencyKey>, Failure> {
+        self.idempotency_key.as_deref().map(|key| idempotency(key, place.as_str(), body)).transpose()
+    }
+}
+
 /// Keys are compared with what was asked for, whatever the order of the members.
-fn idempotency(key: &str, model: &str, body: &[u8]) -> Result<IdempotencyKey, Failure> {
+fn idempotency(key: &str, place: &str, body: &[u8]) -> Result<IdempotencyKey, Failure> {
     let canonical = Json::from_slice(body)
         .map_err(|error| ErrorBody::new(400, format!("The request body is not valid JSON: {error}")))?;
     let digest =
-        Sha256::new().chain_update(model).chain_update([0]).chain_update(canonical.as_str()).finalize();
+        Sha256::new().chain_update(place).chain_update([0]).chain_update(canonical.as_str()).finalize();
     Ok(IdempotencyKey { key: key.to_owned(), request_sha256: digest.into() })
 }
 

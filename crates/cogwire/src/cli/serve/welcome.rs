@@ -4,7 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::cli::output::Style;
+use crate::cli::output::{self, Style};
 use crate::config::{Config, Tls};
 use crate::server::Credentials;
 
@@ -28,6 +28,15 @@ pub(super) enum TokenPlace {
     Nowhere,
     /// Nobody needs one here: this server does not answer the API.
     NotNeeded,
+}
+
+impl TokenPlace {
+    /// Says a token that is nowhere else, when there is no welcome.
+    pub(super) fn tell_if_lost(&self) {
+        if let Self::New { token, kept: false } = self {
+            output::say(format_args!("The API token, which is not shown again: {}", token.expose_secret()));
+        }
+    }
 }
 
 /// The text.

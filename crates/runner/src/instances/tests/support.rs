@@ -99,6 +99,7 @@ impl World {
         let job = Job {
             prediction: PredictionId::new(Timestamp::from_micros(0), number.into()),
             version: version(),
+            kind: cogwire_core::prediction::Kind::Prediction,
             input: Json::number(number.into()),
         };
         (self.runner.start(job, cancel.clone()).expect("the version is served"), cancel)

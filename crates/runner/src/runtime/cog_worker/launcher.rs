@@ -7,6 +7,7 @@ use cogwire_core::input::OutputForm;
 use cogwire_core::time::{Clock, Entropy};
 use tokio_util::task::TaskTracker;
 
+use super::input::Optional;
 use super::start::Starting;
 use super::version::worker_of;
 use super::{CogModel, ProcessConfig};
@@ -33,14 +34,16 @@ pub(crate) struct CogWorkers {
     pub(super) reference: String,
     pub(super) trains: bool,
     pub(super) form: OutputForm,
+    pub(super) optional: Arc<Optional>,
 }
 
 impl CogWorkers {
     /// Processes that predict.
     pub(crate) fn predicting(model: CogModel, config: ProcessConfig, surroundings: Surroundings) -> Self {
         let form = OutputForm::of(&model.schema);
+        let optional = Arc::new(Optional::of(&model.schema, "Input"));
         let reference = model.predictor.clone();
-        Self { model, config, surroundings, reference, trains: false, form }
+        Self { model, config, surroundings, reference, trains: false, form, optional }
     }
 
     /// Processes that train, each of which is stopped after one training; `None` when the model cannot be trained.
@@ -50,8 +53,10 @@ impl CogWorkers {
         surroundings: Surroundings,
     ) -> Option<Self> {
         let reference = model.train.clone()?;
+        let optional = Arc::new(Optional::of(&model.schema, "TrainingInput"));
         let model = CogModel { slots: 1, is_async: false, ..model };
-        Some(Self { model, config, surroundings, reference, trains: true, form: OutputForm::Value })
+        let form = OutputForm::Value;
+        Some(Self { model, config, surroundings, reference, trains: true, form, optional })
     }
 }
 

@@ -16,8 +16,8 @@ const END: &str = "\0\n";
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Mark {
-    /// The model is being called, for this time since its process began.
-    Begun(u64),
+    /// The model is being called.
+    Begun(Call),
     /// Everything that child processes have printed during this call is said.
     Call(u64),
     /// The model raised an exception; what it says.
@@ -28,6 +28,16 @@ pub(super) enum Mark {
     Item(Value),
     /// The same, as a file with its JSON.
     ItemFile(PathBuf),
+}
+
+/// A call of the model's function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Call {
+    /// Counts the calls of a process, from one.
+    #[serde(rename = "call")]
+    pub(super) number: u64,
+    /// Whether the function is asynchronous.
+    pub(super) is_async: bool,
 }
 
 /// How marks of one process look.

@@ -8,6 +8,7 @@
 mod control;
 mod frames;
 mod handover;
+mod input;
 mod launcher;
 mod life;
 mod mark;

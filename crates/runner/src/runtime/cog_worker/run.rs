@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::control::Message;
 use super::frames::frame;
 use super::handover::HandoverError;
-use super::mark::Mark;
+use super::mark::{Call, Mark};
 use super::metrics::Metrics;
 use super::output::Outputs;
 use super::protocol::{MetricMode, NoContext, Order, Source, Task, Word};
@@ -33,7 +33,9 @@ const IDLE_GRACE: Duration = Duration::from_secs(10);
 /// How long the last words of child processes are waited for.
 const SAID_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a cancel that may have come too early is given before it is repeated.
+/// How long a cancel that may be lost is given before it is repeated. The worker forgets one that comes before the model is called,
+/// and for an asynchronous model also shortly afterwards. A synchronous model gets no second one: it would disturb what the
+/// model does about the first.
 const CANCEL_AGAIN: Duration = Duration::from_millis(50);
 
 /// A prediction that runs, or is about to.
@@ -50,8 +52,8 @@ pub(super) struct Run<'a> {
     error: Option<String>,
     /// What went wrong on this side.
     fault: Option<HandoverError>,
-    /// The number of the call, once the model is called.
-    call: u64,
+    /// The call, once the model is called.
+    call: Option<Call>,
     said: Said,
     idle: Idle,
 }
@@ -95,7 +97,7 @@ impl<'a> Run<'a> {
             metrics: Metrics::default(),
             error: None,
             fault: None,
-            call: 0,
+            call: None,
             said: Said::default(),
             idle: Idle::No,
         }
@@ -131,18 +133,18 @@ impl<'a> Run<'a> {
     }
 
     async fn send(&mut self, job: &Job) -> io::Result<()> {
-        let text = job.input.as_str();
         let output_dir = self.worker.handover.slot(self.slot.index);
-        let (input, file) = if text.len() <= MAX_INLINE {
-            (Some(job.input.to_value()), None)
+        let arguments = self.worker.optional.arguments(&job.input);
+        let (input, file) = if job.input.as_str().len() <= MAX_INLINE {
+            (Some(&arguments), None)
         } else {
             let file = output_dir.join("input.json");
-            tokio::fs::write(&file, job.input.to_value().to_string()).await?;
+            tokio::fs::write(&file, arguments.to_string()).await?;
             (None, Some(file))
         };
         let task = Task::Predict {
             id: job.prediction.as_str(),
-            input: input.as_ref(),
+            input,
             input_file: file.as_deref(),
             output_dir: &output_dir,
             context: NoContext {},
@@ -199,7 +201,7 @@ impl<'a> Run<'a> {
     async fn obey(&mut self, mark: Mark) -> Result<(), Stopped> {
         let taken = match mark {
             Mark::Begun(call) => {
-                self.call = call;
+                self.call = Some(call);
                 return Ok(());
             }
             Mark::Error(error) => {
@@ -262,7 +264,8 @@ impl<'a> Run<'a> {
         let order = Order::Cancel { slot: self.worker.desk.name(self.slot.index) };
         self.worker.order(&order).await;
         let mut deadline = clock.sleep(timeout);
-        let mut again = None;
+        let mut again = clock.sleep(CANCEL_AGAIN);
+        let mut may_be_lost = self.call.is_none_or(|call| call.is_async);
         loop {
             tokio::select! {
                 () = &mut deadline => {
@@ -271,26 +274,34 @@ impl<'a> Run<'a> {
                     self.worker.life.kill(cause);
                     return Verdict::Gone;
                 }
-                () = async { again.as_mut().expect("it is looked at only when it is there").await }, if again.is_some() => {
-                    again = None;
+                () = &mut again, if may_be_lost && self.call.is_some() => {
+                    again = clock.sleep(CANCEL_AGAIN);
+                    may_be_lost = self.call.is_some_and(|call| call.is_async);
                     self.worker.order(&order).await;
                 }
                 Some(message) = self.messages.recv() => self.note(message),
                 word = self.slot.words.next::<Word>() => match word {
                     Ok(Some(Word::Done { .. } | Word::Cancelled {} | Word::Failed { .. })) => return Verdict::Cancelled,
-                    // The worker forgets a cancel that comes before the model is called.
-                    Ok(Some(Word::LogLine { data })) => if let Some(Mark::Begun(call)) = self.worker.marks.read(&data) {
-                        self.call = call;
-                        again = Some(clock.sleep(CANCEL_AGAIN));
-                    },
-                    // Taken, to be deleted.
-                    Ok(Some(Word::FileOutput { filename, kind })) => drop(self.worker.handover.file(filename, kind).await),
-                    Ok(Some(_)) => {}
+                    Ok(Some(word)) => self.overhear(word).await,
                     Ok(None) | Err(_) => return Verdict::Gone,
                 },
             }
             // Nobody reads it any more.
             self.log.clear();
+        }
+    }
+
+    /// Hears what a cancelled prediction says.
+    async fn overhear(&mut self, word: Word) {
+        match word {
+            Word::LogLine { data } => {
+                if let Some(Mark::Begun(call)) = self.worker.marks.read(&data) {
+                    self.call = Some(call);
+                }
+            }
+            // Taken, to be deleted.
+            Word::FileOutput { filename, kind } => drop(self.worker.handover.file(filename, kind).await),
+            _ => {}
         }
     }
 
@@ -317,11 +328,9 @@ impl<'a> Run<'a> {
     /// Waits for the last of what child processes have printed. A model that has closed its standard streams is waited for in vain,
     /// but only once.
     async fn hear_out(&mut self) {
-        if self.call == 0 || !self.worker.hears_children() {
-            return;
-        }
+        let Some(Call { number, .. }) = self.call.filter(|_| self.worker.hears_children()) else { return };
         let mut grace = self.worker.life.clock.sleep(SAID_GRACE);
-        while self.said.stdout < self.call || self.said.stderr < self.call {
+        while self.said.stdout < number || self.said.stderr < number {
             tokio::select! {
                 Some(message) = self.messages.recv() => self.note_late(message).await,
                 () = &mut grace => return self.worker.stop_hearing_children(),

@@ -29,6 +29,7 @@ import types
 import warnings
 
 from cog import Path
+from cog.input import FieldInfo
 
 _options = json.loads(os.environ.pop("COGWIRE_SHIM"))
 _MARK = "\0" + _options["token"] + " "
@@ -57,8 +58,9 @@ class _Leash:
 class _Run:
     """One call of the model. What it prints is kept apart from what other calls print at the same time."""
 
-    def __init__(self):
+    def __init__(self, is_async=False):
         self.number = next(_numbers)
+        self.is_async = is_async
         self.partial = {}
 
     def __enter__(self):
@@ -66,7 +68,7 @@ class _Run:
         _run.set(self)
         if _options["slots"] == 1:
             _sole_run = self
-        _mark(begun=self.number)
+        _mark(begun={"call": self.number, "is_async": self.is_async})
 
     def __exit__(self, _kind, error, _traceback):
         try:
@@ -309,13 +311,34 @@ def _like(model):
     return adopt
 
 
+def _fill_in_defaults(model):
+    """Puts the values of `Input(default=...)` in their place, which the worker does only with the function that it sees."""
+    while model is not None:
+        defaults, keywords = getattr(model, "__defaults__", None), getattr(model, "__kwdefaults__", None)
+        if defaults:
+            model.__defaults__ = tuple(map(_default, defaults))
+        if keywords:
+            model.__kwdefaults__ = {name: _default(value) for name, value in keywords.items()}
+        model = getattr(model, "__wrapped__", None)
+
+
+def _default(value):
+    return value.default if isinstance(value, FieldInfo) else value
+
+
 def _watched(model):
     """The model's function, with its logs, errors and files looked after."""
+    watched = _wrapped(model)
+    _fill_in_defaults(model)
+    return watched
+
+
+def _wrapped(model):
     if inspect.isasyncgenfunction(model):
 
         @_like(model)
         async def call(*args, **kwargs):
-            with _Run():
+            with _Run(is_async=True):
                 async for item in model(*args, **kwargs):
                     _say_item(item)
             for nothing in ():
@@ -325,7 +348,7 @@ def _watched(model):
 
         @_like(model)
         async def call(*args, **kwargs):
-            with _Run():
+            with _Run(is_async=True):
                 return _result(await model(*args, **kwargs))
 
     elif inspect.isgeneratorfunction(model):

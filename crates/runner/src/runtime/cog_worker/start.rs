@@ -155,6 +155,7 @@ impl Starting {
                 folder: self.sockets.folder,
                 leash: ready.leash,
                 form: launcher.form,
+                optional: Arc::clone(&launcher.optional),
                 config: launcher.config.clone(),
             },
         )

@@ -16,6 +16,7 @@ use super::ProcessConfig;
 use super::control::Desk;
 use super::frames::{Frames, frame};
 use super::handover::Handover;
+use super::input::Optional;
 use super::life::Life;
 use super::mark::Marks;
 use super::protocol::Order;
@@ -35,6 +36,7 @@ pub(super) struct CogWorker {
     pub(super) marks: Marks,
     pub(super) handover: Handover,
     pub(super) form: OutputForm,
+    pub(super) optional: Arc<Optional>,
     pub(super) config: ProcessConfig,
     hears_children: AtomicBool,
     /// For what else the process has in its folder, and to hold it: it ends itself when this connection ends.
@@ -51,6 +53,7 @@ pub(super) struct Parts {
     pub(super) folder: TempDir,
     pub(super) leash: UnixStream,
     pub(super) form: OutputForm,
+    pub(super) optional: Arc<Optional>,
     pub(super) config: ProcessConfig,
 }
 
@@ -70,7 +73,7 @@ impl Slot {
 
 impl CogWorker {
     pub(super) fn new(slots: Vec<Slot>, parts: Parts) -> Self {
-        let Parts { life, desk, input, marks, handover, folder, leash, form, config } = parts;
+        let Parts { life, desk, input, marks, handover, folder, leash, form, optional, config } = parts;
         let input = tokio::sync::Mutex::new(input);
         let (slots, free) = (slots.len(), Mutex::new(slots));
         let hears_children = AtomicBool::new(slots == 1);
@@ -84,6 +87,7 @@ impl CogWorker {
             marks,
             handover,
             form,
+            optional,
             config,
             _kept: (folder, leash),
         }

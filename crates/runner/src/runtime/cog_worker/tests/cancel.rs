@@ -36,20 +36,26 @@ async fn a_model_that_ignores_it_is_killed() {
     }
 }
 
+async fn is_cancelled_at_any_moment(mut test: Test, input: Value) {
+    let cog = test.model.cog_version.clone();
+    test.config.cancel_timeout = Duration::from_secs(60);
+    let model = test.start().await;
+    for microseconds in (0..3000).step_by(150) {
+        let (run, cancel) = model.begin(&input);
+        tokio::time::sleep(Duration::from_micros(microseconds)).await;
+        cancel.cancel();
+        let told = told(all_events(run).await);
+        assert_eq!(told.last().map(String::as_str), Some("canceled"), "{microseconds} µs, {input}, {cog}");
+    }
+    model.stop().await;
+}
+
 #[tokio::test]
 async fn a_cancel_at_any_moment_is_obeyed() {
     for cog in COGS {
-        let mut test = Test::new(cog, "zoo.py:Predictor");
-        test.config.cancel_timeout = Duration::from_secs(60);
-        let model = test.start().await;
-        for microseconds in (0..3000).step_by(150) {
-            let (run, cancel) = model.begin(&json!({"what": "hangs"}));
-            tokio::time::sleep(Duration::from_micros(microseconds)).await;
-            cancel.cancel();
-            let told = told(all_events(run).await);
-            assert_eq!(told.last().map(String::as_str), Some("canceled"), "{microseconds} µs, {cog}");
-        }
-        model.stop().await;
+        is_cancelled_at_any_moment(Test::new(cog, "zoo.py:Predictor"), json!({"what": "hangs"})).await;
+        let asynchronous = Test::new(cog, "asynchronous.py:Predictor").asynchronous(2);
+        is_cancelled_at_any_moment(asynchronous, json!({"name": "A", "count": 0, "what": "hang"})).await;
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::json::Json;
+use cogwire_core::prediction::Kind;
 use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -163,6 +164,7 @@ impl Started {
                 self.jobs.fetch_add(1, Ordering::Relaxed).into(),
             ),
             version: "5".repeat(64).parse().expect("a version"),
+            kind: Kind::Prediction,
             input: Json::from_value(input),
         };
         self.tracker.spawn(async move {

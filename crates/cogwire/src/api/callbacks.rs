@@ -1,0 +1,32 @@
+//! `POST /callbacks/{token}`: what Cog servers say about their runs, for whoever waits for it on this node.
+//!
+//! The address is the permission: nobody can guess it, and it is worth nothing when its run has ended.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use cogwire_runner::CallbackRegistry;
+
+use super::at::At;
+use super::{Failure, body};
+
+/// The longest callback, in bytes. It holds the whole output, files included.
+const LONGEST: usize = 100 << 20;
+
+/// The only route.
+pub(super) fn routes(registry: Arc<CallbackRegistry>) -> Router {
+    Router::new().route("/callbacks/{token}", post(receive)).with_state(registry)
+}
+
+async fn receive(
+    State(registry): State<Arc<CallbackRegistry>>,
+    At(token): At<String>,
+    body: Body,
+) -> Result<StatusCode, Failure> {
+    let bytes = body::read(body, LONGEST).await?;
+    if registry.deliver(&token, bytes) { Ok(StatusCode::NO_CONTENT) } else { Err(Failure::not_found()) }
+}

@@ -1,0 +1,228 @@
+//! From a recipe to something that the runner can run.
+//!
+//! Packages are unpacked once for each digest, to `models/{digest}`; weights are kept as `weights/{digest}`; environments are
+//! shared by all packages with the same requirements. All of it can be made again from the storage, so a node may lose it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cogwire_core::model::Version;
+use cogwire_core::recipe::{Digest, Recipe};
+use cogwire_package::{
+    self as package, CogConfig, ConfigError, Environment, EnvironmentError, InspectError, Inspection, Manner,
+    Progress, UnpackError,
+};
+use cogwire_runner::{CatalogueEntry, CogModel, CogServerError, RunnableModel};
+use futures_util::TryStreamExt;
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+
+use super::{Tell, Workshop};
+
+/// Why a version does not run on this node.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unprepared {
+    /// It names a part that nobody has any more.
+    #[error("the part {0} of the model is not in the storage: add the model again")]
+    Missing(Digest),
+    #[error(transparent)]
+    Files(#[from] cogwire_files::Error),
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    #[error(transparent)]
+    Server(#[from] CogServerError),
+    #[error(
+        "the folder of the models cannot be used: see that there is space, and that this user may write there"
+    )]
+    Disk(#[from] io::Error),
+    #[error("the version says nothing about what it is made of")]
+    NoRecipe,
+}
+
+/// A package that is unpacked and has its environment.
+pub(crate) struct Unpacked {
+    pub(crate) folder: PathBuf,
+    pub(crate) config: CogConfig,
+    pub(crate) environment: Environment,
+}
+
+impl Unpacked {
+    /// What the model says about itself.
+    pub(crate) async fn inspect(&self) -> Result<Inspection, Unprepared> {
+        Ok(package::inspect(&self.environment, &self.folder, &self.config).await?)
+    }
+}
+
+impl Workshop {
+    /// Prepares a version that is registered, here or elsewhere.
+    pub(crate) async fn prepare(&self, version: &Version, tell: &Tell) -> Result<RunnableModel, Unprepared> {
+        match version.recipe.as_ref().ok_or(Unprepared::NoRecipe)? {
+            Recipe::Server { url, slots } => self.server(version, url, *slots),
+            Recipe::Package { package, weights } => {
+                let folder = self.fetch_package(package).await?;
+                let weights = match weights {
+                    Some(weights) => Some(self.fetch_weights(weights).await?),
+                    None => None,
+                };
+                let unpacked = self.set_up(folder, Some(&version.cog_version), tell).await?;
+                let Unpacked { folder, config, environment } = &unpacked;
+                let manner = package::how_it_runs(environment, folder, config).await?;
+                Ok(self.process(version, unpacked, &manner, weights))
+            }
+        }
+    }
+
+    fn process(
+        &self,
+        version: &Version,
+        unpacked: Unpacked,
+        manner: &Manner,
+        weights: Option<PathBuf>,
+    ) -> RunnableModel {
+        let Unpacked { folder, config, environment } = unpacked;
+        let model = CogModel {
+            folder,
+            bin: environment.bin,
+            variables: config.environment,
+            predictor: config.run.to_string(),
+            train: config.train.map(|train| train.to_string()),
+            is_async: manner.is_async,
+            slots: if manner.is_async { manner.concurrency.max(1) as usize } else { 1 },
+            cog_version: environment.cog_version,
+            weights,
+            schema: version.openapi_schema.clone(),
+        };
+        let scale = (self.config.scale)(&version.model);
+        let (process, surroundings) = (self.config.process.clone(), self.config.surroundings.clone());
+        RunnableModel::cog_worker(entry_of(version), model, scale, process, surroundings)
+    }
+
+    /// Reads what a folder asks for, and makes its environment. The version of Cog is the one that the model was added with.
+    pub(crate) async fn set_up(
+        &self,
+        folder: PathBuf,
+        cog: Option<&str>,
+        tell: &Tell,
+    ) -> Result<Unpacked, Unprepared> {
+        let _bench = self.bench.acquire().await;
+        let config = {
+            let folder = folder.clone();
+            blocking(move || CogConfig::read(&folder)).await?
+        };
+        let request = package::Request {
+            cog,
+            any_python: self.config.any_python,
+            ..package::Request::new(&config, &folder)
+        };
+        let environment = self.environments.prepare(&request, &mut |progress| say(tell, progress)).await?;
+        Ok(Unpacked { folder, config, environment })
+    }
+
+    /// Unpacks what was received. What is there already stays.
+    pub(crate) async fn take_package(&self, digest: &Digest, tar: &Path) -> Result<PathBuf, Unprepared> {
+        let tar = tar.to_owned();
+        self.unpack(digest, move || Ok(io::BufReader::new(std::fs::File::open(tar)?))).await
+    }
+
+    async fn fetch_package(&self, digest: &Digest) -> Result<PathBuf, Unprepared> {
+        let folder = self.package_folder(digest);
+        if tokio::fs::try_exists(&folder).await? {
+            return Ok(folder);
+        }
+        let pieces = self.files.part(digest).await?.ok_or_else(|| Unprepared::Missing(digest.clone()))?;
+        let reader = StreamReader::new(pieces.map_err(io::Error::other));
+        // Made here, because it takes hold of the runtime that it waits in.
+        let bridge = SyncIoBridge::new(Box::pin(reader));
+        self.unpack(digest, move || Ok(bridge)).await
+    }
+
+    async fn unpack<R: io::Read>(
+        &self,
+        digest: &Digest,
+        open: impl FnOnce() -> io::Result<R> + Send + 'static,
+    ) -> Result<PathBuf, Unprepared> {
+        let (folder, digest, limits) = (self.package_folder(digest), digest.clone(), self.config.limits);
+        blocking(move || {
+            if !folder.exists() {
+                package::unpack(open()?, &digest, &folder, limits)?;
+            }
+            Ok::<_, Unprepared>(folder)
+        })
+        .await
+    }
+
+    /// The weights are there as a whole or not at all.
+    async fn fetch_weights(&self, digest: &Digest) -> Result<PathBuf, Unprepared> {
+        let path = self.weights_file(digest);
+        if tokio::fs::try_exists(&path).await? {
+            return Ok(path);
+        }
+        let mut pieces = self.files.part(digest).await?.ok_or_else(|| Unprepared::Missing(digest.clone()))?;
+        let folder = self.config.folder.join("weights");
+        tokio::fs::create_dir_all(&folder).await?;
+        let (file, partial) = tempfile::NamedTempFile::new_in(&folder)?.into_parts();
+        let mut file = tokio::fs::File::from_std(file);
+        while let Some(piece) = pieces.try_next().await? {
+            file.write_all(&piece).await?;
+        }
+        file.sync_all().await?;
+        partial.persist(&path).map_err(|error| error.error)?;
+        Ok(path)
+    }
+
+    /// Forgets what was made of a part. What a running instance has open stays for it.
+    pub(crate) async fn forget_part(&self, part: &Digest) {
+        let folder = tokio::fs::remove_dir_all(self.package_folder(part)).await;
+        let file = tokio::fs::remove_file(self.weights_file(part)).await;
+        for error in [folder.err(), file.err()].into_iter().flatten() {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%part, %error, "what was made of a model that is gone could not be removed");
+            }
+        }
+    }
+
+    fn package_folder(&self, digest: &Digest) -> PathBuf {
+        self.config.folder.join("models").join(digest.as_str())
+    }
+
+    fn weights_file(&self, digest: &Digest) -> PathBuf {
+        self.config.folder.join("weights").join(digest.as_str())
+    }
+}
+
+pub(super) fn entry_of(version: &Version) -> CatalogueEntry {
+    CatalogueEntry {
+        model: version.model.clone(),
+        versions: vec![version.id.clone()],
+        description: None,
+        openapi_schema: version.openapi_schema.clone(),
+        cog_version: version.cog_version.clone(),
+    }
+}
+
+fn say(tell: &Tell, progress: Progress<'_>) {
+    match progress {
+        Progress::Waiting => tell.step("Waiting for another one that needs the same environment"),
+        Progress::Creating { python } => {
+            tell.step(format_args!("Making an environment with Python {python}"))
+        }
+        Progress::Installing { with } => tell.step(format_args!("Installing its packages with {with}")),
+        Progress::Output(line) => tell.log(line),
+    }
+}
+
+/// Does what blocks where that is fine.
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Unprepared>
+where
+    T: Send + 'static,
+    E: Into<Unprepared> + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|broken| Unprepared::Disk(io::Error::other(broken)))?.map_err(Into::into)
+}

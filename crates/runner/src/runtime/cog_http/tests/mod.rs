@@ -1,0 +1,9 @@
+//! Real servers of three versions of Cog, and an invented one for what those cannot be made to do.
+
+mod endings;
+mod fake;
+mod invented;
+mod outputs;
+mod real;
+mod trouble;
+mod world;

@@ -1,0 +1,132 @@
+//! Servers of real Cogs, as processes of the test.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// A server of `tests/models/served.py`. It ends with this.
+pub(super) struct RealServer {
+    pub(super) url: String,
+    child: Child,
+    folder: TempDir,
+}
+
+/// Which server it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// The newest Cog, with a schema that lets runs be watched.
+    Streaming,
+    /// The newest Cog, with a schema as most models have it.
+    Newest,
+    /// An older one of the same family.
+    Older,
+    /// The server from before.
+    Old,
+}
+
+pub(super) const EVERY_KIND: [Kind; 4] = [Kind::Streaming, Kind::Newest, Kind::Older, Kind::Old];
+
+impl Kind {
+    fn version(self) -> &'static str {
+        match self {
+            Self::Streaming | Self::Newest => "0.23.1",
+            Self::Older => "0.18.0",
+            Self::Old => "0.16.12",
+        }
+    }
+}
+
+impl RealServer {
+    /// Starts a server for one class of the models. It is not ready yet.
+    pub(super) fn start(kind: Kind, class: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/served.py");
+        std::fs::copy(models, folder.path().join("served.py")).expect("the models can be copied");
+        if kind == Kind::Old {
+            std::fs::write(folder.path().join("cog.yaml"), format!("predict: served.py:{class}\n"))
+        } else {
+            std::fs::create_dir(folder.path().join(".cog")).expect("a folder");
+            let schema = schema(class, kind == Kind::Streaming);
+            std::fs::write(folder.path().join(".cog/openapi_schema.json"), schema.to_string())
+        }
+        .expect("a file");
+        let port = free_port();
+        let child = command(kind, class, &folder, port).spawn().expect("Cog starts");
+        Self { url: format!("http://127.0.0.1:{port}"), child, folder }
+    }
+
+    /// A path in the server's folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Kills the server, and its model with it.
+    pub(super) async fn kill(&mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+}
+
+/// Nobody takes it in the short moment until the server does, unless the system has no other left.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn command(kind: Kind, class: &str, folder: &TempDir, port: u16) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let bin = root.canonicalize().expect("a folder").join(format!("target/tools/cog-{}/bin", kind.version()));
+    assert!(bin.exists(), "{} is missing: run scripts/install-tools rust", bin.display());
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(bin.join("python"));
+    command
+        .args(["-m", "cog.server.http", "--host", "127.0.0.1"])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{path}", bin.display()))
+        .env("PORT", port.to_string())
+        .env("COG_PREDICT_TYPE_STUB", format!("served.py:{class}"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// What the tools of Cog would have made of the class.
+fn schema(class: &str, streaming: bool) -> Value {
+    let text = || json!({"type": "string"});
+    let (input, required, output) = match class {
+        "Values" => (json!({"what": text(), "text": text()}), json!(["what"]), json!({"type": "object"})),
+        "Texts" => (
+            json!({"count": {"type": "integer"}, "fail_at": {"type": "integer"}, "wait_for_file": text()}),
+            json!(["count"]),
+            json!({"type": "array", "items": text(), "x-cog-array-type": "iterator",
+                "x-cog-array-display": "concatenate"}),
+        ),
+        "Words" => (json!({"text": text()}), json!(["text"]), json!({"type": "array", "items": text()})),
+        "Frames" => (
+            json!({"count": {"type": "integer"}}),
+            json!(["count"]),
+            json!({"type": "array", "items": {"type": "string", "format": "uri"}, "x-cog-array-type": "iterator"}),
+        ),
+        _ => (json!({"text": text()}), json!(["text"]), text()),
+    };
+    let mut post = json!({"responses": {}});
+    if streaming {
+        post["x-cog-streaming"] = true.into();
+    }
+    json!({
+        "openapi": "3.0.2",
+        "info": {"title": "Cog", "version": "0.1.0"},
+        "paths": {"/predictions": {"post": post}},
+        "components": {"schemas": {
+            "Input": {"type": "object", "title": "Input", "properties": input, "required": required},
+            "Output": output,
+        }},
+    })
+}
