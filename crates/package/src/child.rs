@@ -56,8 +56,8 @@ impl Tail {
     }
 }
 
-/// Runs a command. `line` is given each line that it writes, to stdout or stderr; empty lines are left out. What it reads is the
-/// caller's to set.
+/// Runs a command. `line` is given each line that it writes, to stdout or stderr; empty lines are left out. What it
+/// reads is the caller's to set.
 pub(crate) async fn run(
     mut command: Command,
     deadline: Duration,

@@ -1,8 +1,8 @@
 //! `cog.yaml`: what a model's author says about it.
 //!
-//! Owns which keys there are, what they mean here, and which of them do nothing here. Everything that Cog itself would
-//! refuse is an error with its line, so that nobody wonders later why a key had no effect. Knows nothing of how the
-//! environment is made.
+//! Owns which keys there are, what they mean here, and which of them do nothing here. Everything that Cog itself
+//! would refuse is an error with its line, so that nobody wonders later why a key had no effect. Knows nothing of
+//! how the environment is made.
 
 mod build;
 mod error;

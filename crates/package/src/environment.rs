@@ -1,9 +1,9 @@
 //! Python environments for models, made once for each set of requirements.
 //!
-//! Owns what makes two environments the same one (the key), which tools make them (`uv` where there is one, else `venv` and
-//! `pip`), and that a half-made one is never used: an environment cannot be moved to its place when it is done,
-//! because its scripts hold absolute paths, so a marker is written last, and a lock keeps others out until then. Several
-//! tasks and processes may ask for the same one at once.
+//! Owns what makes two environments the same one (the key), which tools make them (`uv` where there is one, else
+//! `venv` and `pip`), and that a half-made one is never used: an environment cannot be moved to its place when it
+//! is done, because its scripts hold absolute paths, so a marker is written last, and a lock keeps others out until
+//! then. Several tasks and processes may ask for the same one at once.
 
 mod error;
 mod installer;
@@ -48,7 +48,8 @@ pub struct Request<'a> {
     pub config: &'a CogConfig,
     /// The model's folder, which may have files with requirements.
     pub folder: &'a Path,
-    /// The version of Cog, when somebody chose one; it wins over `build.sdk_version`, and the requirements win over both.
+    /// The version of Cog, when somebody chose one; it wins over `build.sdk_version`, and the requirements win over
+    /// both.
     pub cog: Option<&'a str>,
     /// Whether another Python than `cog.yaml` names will do when that one is not there.
     pub any_python: bool,
@@ -104,16 +105,16 @@ impl<'a> Request<'a> {
 }
 
 impl Environments {
-    /// Environments in this folder, which is made when it is needed. `search_path` is a `PATH`: where Python and `uv` are
-    /// looked for.
+    /// Environments in this folder, which is made when it is needed. `search_path` is a `PATH`: where Python and
+    /// `uv` are looked for.
     pub fn new(root: PathBuf, search_path: OsString) -> Self {
         // Tools run in other folders.
         let root = std::path::absolute(&root).unwrap_or(root);
         Self { root, search_path }
     }
 
-    /// Gives the environment for a model, and makes it if it is not there. Dropping the future stops whatever it runs;
-    /// what is half made is made again the next time.
+    /// Gives the environment for a model, and makes it if it is not there. Dropping the future stops whatever it
+    /// runs; what is half made is made again the next time.
     ///
     /// # Errors
     /// When there is no Python that fits, when a requirement cannot be installed in time, and when the disk refuses.
@@ -145,8 +146,8 @@ impl Environments {
         Ok(marker.environment(&folder, key))
     }
 
-    /// Waits until nobody else makes this environment. The lock ends with the last copy of the file: with this process, and with
-    /// the tools that it runs.
+    /// Waits until nobody else makes this environment. The lock ends with the last copy of the file: with this process,
+    /// and with the tools that it runs.
     async fn lock(
         &self,
         key: &str,

@@ -82,8 +82,8 @@ pub async fn inspect(
     Ok(Inspection { schema, source, is_async, concurrency })
 }
 
-/// Finds out how the model runs, whose schema is known. Takes as long as reading its text, unless the text does not say it:
-/// then the model is imported.
+/// Finds out how the model runs, whose schema is known. Takes as long as reading its text, unless the text does not
+/// say it: then the model is imported.
 ///
 /// # Errors
 /// When the text is not Python, and when a model that has to be imported cannot be.

@@ -4,8 +4,9 @@ use std::path::{Component, Path};
 
 /// Whether a link, at a path relative to the folder, leads to a place inside of the folder.
 ///
-/// Only names may follow a name: in `name/..` the name may be a link itself, and then nobody can tell from the text where
-/// `..` leads. When all links of a folder are like this, none of them leads out, not even through another one.
+/// Only names may follow a name: in `name/..` the name may be a link itself, and then nobody can tell from the text
+/// where `..` leads. When all links of a folder are like this, none of them leads out, not even through another
+/// one.
 pub(crate) fn stays_inside(link: &Path, target: &Path) -> bool {
     let mut depth = link.components().count().saturating_sub(1);
     let mut named = false;

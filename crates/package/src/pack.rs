@@ -1,8 +1,9 @@
 //! A folder as one stream of bytes that only depends on its content.
 //!
-//! Owns what belongs to a model and what does not, and the form of the package: a tar whose entries are sorted, have no
-//! times and no owners, and of the permissions keep only whether a file can be executed. Equal folders have equal bytes
-//! and so equal digests. Blocks: call it where waiting for a disk is fine. Memory does not grow with the size of files.
+//! Owns what belongs to a model and what does not, and the form of the package: a tar whose entries are sorted,
+//! have no times and no owners, and of the permissions keep only whether a file can be executed. Equal folders have
+//! equal bytes and so equal digests. Blocks: call it where waiting for a disk is fine. Memory does not grow with
+//! the size of files.
 
 mod exclude;
 mod steady;
@@ -92,12 +93,12 @@ pub enum PackError {
 
 /// Writes the package of a folder.
 ///
-/// Left out are `.git`, `__pycache__`, `*.pyc`, `.venv`, `venv`, `node_modules` and `.DS_Store` wherever they are, `.cog/tmp`, and what
-/// the folder's `.dockerignore` names, in Docker's dialect. `cog.yaml` is never left out.
+/// Left out are `.git`, `__pycache__`, `*.pyc`, `.venv`, `venv`, `node_modules` and `.DS_Store` wherever they are,
+/// `.cog/tmp`, and what the folder's `.dockerignore` names, in Docker's dialect. `cog.yaml` is never left out.
 ///
 /// # Errors
-/// When something cannot be read, leads out of the folder, is no file, folder or link, or changes meanwhile; and when the
-/// writer fails. What was written until then is no package.
+/// When something cannot be read, leads out of the folder, is no file, folder or link, or changes meanwhile; and
+/// when the writer fails. What was written until then is no package.
 pub fn pack(folder: &Path, writer: impl Write) -> Result<Packed, PackError> {
     let rules = Rules::read(folder)?;
     let measured = Measured { writer, hash: Sha256::new(), size: 0 };

@@ -1,8 +1,8 @@
 //! A folder out of a package that nobody has to trust.
 //!
-//! Owns what a package may hold: only files, folders and links that stay inside, no more than the limits. The folder
-//! appears under its name when all of it is there and its digest is the expected one, and not before, whatever happens.
-//! Blocks: call it where waiting for a disk is fine. Memory does not grow with the size of files.
+//! Owns what a package may hold: only files, folders and links that stay inside, no more than the limits. The
+//! folder appears under its name when all of it is there and its digest is the expected one, and not before,
+//! whatever happens. Blocks: call it where waiting for a disk is fine. Memory does not grow with the size of files.
 
 mod entry;
 mod measured;
@@ -84,8 +84,8 @@ pub enum UnpackError {
 /// Makes a folder out of the package with this digest. A folder that is there already stays as it is.
 ///
 /// # Errors
-/// When the package cannot be read or has another digest, holds more than `limits` or something other than files, folders
-/// and links that stay inside, and when the disk refuses.
+/// When the package cannot be read or has another digest, holds more than `limits` or something other than files,
+/// folders and links that stay inside, and when the disk refuses.
 pub fn unpack(
     reader: impl Read,
     digest: &Digest,

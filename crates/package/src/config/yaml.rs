@@ -1,7 +1,7 @@
 //! YAML as a small tree that knows its lines.
 //!
-//! Owns what becomes of a scalar: a plain one keeps its text, so that the version `3.10` is not the number 3.1. Refuses what
-//! no `cog.yaml` needs: aliases, keys that are not text, several documents.
+//! Owns what becomes of a scalar: a plain one keeps its text, so that the version `3.10` is not the number 3.1.
+//! Refuses what no `cog.yaml` needs: aliases, keys that are not text, several documents.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 

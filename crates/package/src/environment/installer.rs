@@ -1,6 +1,7 @@
 //! Makes an environment with the tools that there are.
 //!
-//! Owns the command lines. `uv` is preferred where it is: it is an order of magnitude faster, and it fetches a Python.
+//! Owns the command lines. `uv` is preferred where it is: it is an order of magnitude faster, and it fetches a
+//! Python.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -142,7 +143,8 @@ impl Installer<'_> {
         }
     }
 
-    /// The tool holds the lock as well: when this process is killed, the tool goes on, and must not be joined by another one.
+    /// The tool holds the lock as well: when this process is killed, the tool goes on, and must not be joined by
+    /// another one.
     async fn run(
         &mut self,
         program: PathBuf,

@@ -1,7 +1,8 @@
 //! Which Python an environment is made with.
 //!
-//! Owns the order: the one that the model names, the `python3` that there is when it is of that version, one that `uv` fetches. Another
-//! version only when somebody said that any will do, because a model that runs with the wrong one may fail much later.
+//! Owns the order: the one that the model names, the `python3` that there is when it is of that version, one that
+//! `uv` fetches. Another version only when somebody said that any will do, because a model that runs with the wrong
+//! one may fail much later.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

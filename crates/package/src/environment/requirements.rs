@@ -1,7 +1,8 @@
 //! The lines that say what a model needs, with all that they depend on.
 //!
-//! Owns following `-r` and `-c`, and what stands for a file that a line names: its digest, so that a changed wheel is another
-//! environment. Knows only as much of the format of pip as that takes, and leaves the rest to the installer.
+//! Owns following `-r` and `-c`, and what stands for a file that a line names: its digest, so that a changed wheel
+//! is another environment. Knows only as much of the format of pip as that takes, and leaves the rest to the
+//! installer.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

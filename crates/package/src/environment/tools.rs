@@ -33,7 +33,8 @@ impl Tools {
         std::env::split_paths(&self.search_path).map(|folder| folder.join(name)).find(|path| is_program(path))
     }
 
-    /// A command that sees this machine's settings (proxies, certificates, package indexes) and none of the server's secrets.
+    /// A command that sees this machine's settings (proxies, certificates, package indexes) and none of the
+    /// server's secrets.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("PATH", &self.search_path).env("PYTHONUNBUFFERED", "1").stdin(Stdio::null());

@@ -1,4 +1,5 @@
-# The OpenAPI document that says what a model takes and gives, in the shape that Cog gives it. Part of the script in inspect.py.
+# The OpenAPI document that says what a model takes and gives, in the shape that Cog gives it. Part of the script in
+# inspect.py.
 import json
 
 

@@ -1,13 +1,14 @@
-# Says what a model takes and gives, and how it runs. Runs with the Python of the model's environment, in the model's folder:
+# Says what a model takes and gives, and how it runs. Runs with the Python of the model's environment, in the
+# model's folder:
 #
 #     python -c <this text> RESULT RUN TRAIN WANTED
 #
-# RESULT is the file that the answer is written to: a model may write whatever it likes to its outputs while it is imported.
-# RUN and TRAIN are references such as `run.py:Runner`; TRAIN may be empty. WANTED is `schema`, or `syntax` when the schema is
-# known: then the model is imported only if its text does not say how it runs.
+# RESULT is the file that the answer is written to: a model may write whatever it likes to its outputs while it is
+# imported. RUN and TRAIN are references such as `run.py:Runner`; TRAIN may be empty. WANTED is `schema`, or
+# `syntax` when the schema is known: then the model is imported only if its text does not say how it runs.
 #
-# The text is document.py and then this file. Written for Python 3.8 and newer, and for every Cog from 0.17 on; older ones make their
-# schema themselves.
+# The text is document.py and then this file. Written for Python 3.8 and newer, and for every Cog from 0.17 on;
+# older ones make their schema themselves.
 import ast
 import importlib.util
 import inspect

@@ -1,8 +1,9 @@
 //! What of a folder is not part of the model.
 //!
-//! Owns the names that never are, and the dialect of `.dockerignore`, which is Docker's and not git's: a pattern is relative to the
-//! folder and matches whole paths (`*.txt` only at the top, `**/*.txt` everywhere), a match of a folder is one of all that is
-//! in it, and of several patterns the last one that matches decides; with `!` it takes back.
+//! Owns the names that never are, and the dialect of `.dockerignore`, which is Docker's and not git's: a pattern is
+//! relative to the folder and matches whole paths (`*.txt` only at the top, `**/*.txt` everywhere), a match of a
+//! folder is one of all that is in it, and of several patterns the last one that matches decides; with `!` it takes
+//! back.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,7 @@
 //! The entries of a package, read with suspicion.
 //!
-//! Owns which kinds of entries there may be, and which names. A long name comes as an entry of its own before the one that it
-//! is for; how long that may be is bounded here, because it is read into memory.
+//! Owns which kinds of entries there may be, and which names. A long name comes as an entry of its own before the
+//! one that it is for; how long that may be is bounded here, because it is read into memory.
 
 use std::ffi::OsStr;
 use std::io::Read;
