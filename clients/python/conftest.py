@@ -1,10 +1,12 @@
-"""One server and one receiver for all tests, and the official client, which knows nothing of Cogwire but its URL."""
+"""One server with scripted models, one with real ones, one receiver, and the official client, which knows nothing of Cogwire but its
+URL."""
 
 from pathlib import Path
 
 import httpx
 import pytest
 import replicate
+from examples import serve_examples
 from receiver import Receiver
 from server import Server
 
@@ -18,6 +20,13 @@ def server():
 
 
 @pytest.fixture(scope="session")
+def examples():
+    """A server with the models in the folder `examples`."""
+    with serve_examples() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def receiver():
     with Receiver() as receiver:
         yield receiver
@@ -25,6 +34,16 @@ def receiver():
 
 @pytest.fixture
 def client(server):
+    return client_of(server)
+
+
+@pytest.fixture
+def example_client(examples):
+    """The client of the server with real models."""
+    return client_of(examples)
+
+
+def client_of(server: Server) -> replicate.Client:
     client = replicate.Client(api_token=server.token, base_url=server.url)
     client.poll_interval = 0.05
     return client

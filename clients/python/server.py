@@ -19,25 +19,35 @@ STOP_SECONDS = 30
 class Server:
     """Runs while the `with` block does. Leaving the block sends SIGTERM, and fails unless the server exits with 0."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        data_dir: Path | None = None,
+        variables: dict[str, str] | None = None,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
         self.token = "r8_" + secrets.token_hex(19)[:37]
         self.url = ""
         self._arguments = arguments
+        self._data_dir = data_dir
+        self._variables = variables or {}
+        self._start_seconds = start_seconds
         self._log: list[str] = []
         self._bound = threading.Event()
 
     def __enter__(self) -> "Server":
         self._folder = tempfile.TemporaryDirectory(prefix="cogwire-clients-")
+        data_dir = self._data_dir or self._folder.name
         self._process = subprocess.Popen(
-            [binary(), "serve", "--listen", "127.0.0.1:0", "--data-dir", self._folder.name, "--scripts", SCRIPTS, *self._arguments],
-            env=environment(self.token),
+            [binary(), "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir, "--scripts", SCRIPTS, *self._arguments],
+            env={**environment(self.token), **self._variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
-        if not self._bound.wait(START_SECONDS) or not self.url:
+        if not self._bound.wait(self._start_seconds) or not self.url:
             self._process.kill()
             raise AssertionError(f"the server did not say where it listens:\n{self.log}")
         return self
