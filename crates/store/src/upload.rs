@@ -52,7 +52,8 @@ pub trait UploadStore: Send + Sync + 'static {
     /// Forgets an upload, whoever uses it. Its bytes must be gone from storage already, or nobody finds them any more.
     async fn remove_upload(&self, id: FileId) -> Result<()>;
 
-    /// Uploads that are due to be deleted at `now`, those aside that the input of a live prediction names. A create that looked at
-    /// an upload just before it expired may still be on its way, so whoever deletes asks for a `now` a little in the past.
+    /// Uploads that are due to be deleted at `now`, those aside that are named by the input of a prediction that is live, or
+    /// about which a webhook is still to be sent. A create that looked at an upload just before it expired may still be on its
+    /// way, so whoever deletes asks for a `now` a little in the past.
     async fn expired_uploads(&self, now: Timestamp, limit: u32) -> Result<Vec<FileId>>;
 }

@@ -180,6 +180,7 @@ macro_rules! contract_tests {
             an_upload_is_removed
             uploads_expire
             an_upload_stays_while_a_prediction_needs_it
+            an_upload_stays_while_a_message_is_owed
         ]);
         $crate::contract_tests!(@module $home, accounts [
             accounts_are_made_once

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use cogwire_core::id::FileId;
 use cogwire_core::json::Json;
+use cogwire_core::webhook::event::WebhookEvent;
 
 use super::Home;
-use super::fixture::{Run, World, account, at, id, new, request, succeeded};
+use super::fixture::{
+    Run, World, account, at, claimed, final_of, finished, id, new, request, request_with_webhook, succeeded,
+};
+use crate::delivery::Verdict;
 use crate::prediction::{CreateOutcome, Cursor, Idempotency, NewPrediction};
 use crate::upload::Upload;
 
@@ -129,4 +133,19 @@ pub async fn an_upload_stays_while_a_prediction_needs_it(home: Arc<dyn Home>) {
         world.store.remove_upload(id).await.expect("the removal is written");
     }
     assert!(expired(&world, 9000).await.is_empty());
+}
+
+/// A receiver that has not answered yet may still want what the input names.
+pub async fn an_upload_stays_while_a_message_is_owed(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    add(&world, &upload(1, "acme")).await;
+    let request = request_with_webhook(1, &[WebhookEvent::Completed]);
+    let new = NewPrediction { uploads: vec![upload(1, "acme").id], ..new(request) };
+    world.store.create(new).await.expect("the create is written");
+    let mut run = Run::from(world.claim(1).await.remove(0));
+    let held = claimed(world.advance_here(&mut run, succeeded(), at(10)).await);
+    assert!(expired(&world, 9000).await.is_empty());
+    let delivered = finished(&world, &held, final_of(&held), 1, Verdict::Delivered);
+    world.finish(delivered, at(20)).await;
+    assert_eq!(expired(&world, 9000).await, [upload(1, "acme").id]);
 }

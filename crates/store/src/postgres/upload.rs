@@ -39,12 +39,15 @@ const REMOVE: &str = "
     WITH unused AS (DELETE FROM upload_use WHERE upload = $1)
     DELETE FROM upload WHERE id = $1";
 
-/// Uploads that are due, and whose predictions are over. `OFFSET 0` has the uses asked for one upload after the other.
+/// Uploads that are due, and whose predictions are over and told. `OFFSET 0` has each of them asked about on its own.
 pub(super) const EXPIRED_UPLOADS: &str = "
     SELECT id FROM upload
     WHERE expires_at <= $1 AND NOT EXISTS (
-      SELECT 1 FROM upload_use AS used JOIN live ON live.prediction_id = ANY (ARRAY[used.prediction_id])
-      WHERE used.upload = upload.id OFFSET 0)
+      SELECT 1 FROM upload_use AS used
+      WHERE used.upload = upload.id AND (
+        EXISTS (SELECT 1 FROM live WHERE live.prediction_id = used.prediction_id OFFSET 0)
+        OR EXISTS (SELECT 1 FROM lane WHERE lane.prediction_id = used.prediction_id OFFSET 0))
+      OFFSET 0)
     ORDER BY expires_at, id LIMIT $2";
 
 #[async_trait]

@@ -31,10 +31,12 @@ macro_rules! page {
 pub(super) const NEWEST_FIRST: &str = page!("DESC");
 pub(super) const OLDEST_FIRST: &str = page!("ASC");
 
-/// Uploads that are due, and whose predictions are over.
+/// Uploads that are due, and whose predictions are over and told.
 pub(super) const EXPIRED: &str = "SELECT id FROM upload
     WHERE expires_at <= ?1 AND NOT EXISTS (
-      SELECT 1 FROM upload_use AS used JOIN live ON live.prediction_id = used.prediction_id WHERE used.upload = upload.id)
+      SELECT 1 FROM upload_use AS used WHERE used.upload = upload.id AND (
+        EXISTS (SELECT 1 FROM live WHERE live.prediction_id = used.prediction_id)
+        OR EXISTS (SELECT 1 FROM lane WHERE lane.prediction_id = used.prediction_id)))
     ORDER BY expires_at LIMIT ?2";
 
 #[async_trait]
