@@ -128,14 +128,14 @@ impl Environments {
         let resolved = Resolved::read(request.folder, &request.config.requirements).await?;
         let cog = resolved.cog_requirement(request.cog_version());
         let key = key::of(&python, resolved.lines(), cog.as_deref());
-        let folder = self.root.join(&key);
-        if let Some(marker) = Marker::read(&folder) {
-            return Ok(marker.environment(&folder, key));
+        if let Some(environment) = self.find(&key) {
+            return Ok(environment);
         }
         let lock = self.lock(&key, progress).await?;
-        if let Some(marker) = Marker::read(&folder) {
-            return Ok(marker.environment(&folder, key));
+        if let Some(environment) = self.find(&key) {
+            return Ok(environment);
         }
+        let folder = self.root.join(&key);
         remove(&folder).await?;
         let mut installer =
             Installer { tools: &tools, folder: &folder, lock: &lock, timeout: request.timeout, progress };
@@ -143,7 +143,30 @@ impl Environments {
         installer.install(&resolved, cog.as_deref()).await?;
         let marker = installer.versions().await?;
         marker.write(&folder).await?;
+        if request.cog_version().is_none() {
+            let pinned = resolved.cog_requirement(Some(&marker.cog));
+            self.name_again(&key, &key::of(&python, resolved.lines(), pinned.as_deref()))?;
+        }
         Ok(marker.environment(&folder, key))
+    }
+
+    /// An environment that is complete, under its key or under the one that it was made with.
+    fn find(&self, key: &str) -> Option<Environment> {
+        let folder = self.root.join(key);
+        let folder = std::fs::read_link(&folder).map_or(folder, |target| self.root.join(target));
+        Marker::read(&folder).map(|marker| marker.environment(&folder, key.to_owned()))
+    }
+
+    /// Lets an environment be found under another key, too. Whoever asked for the newest Cog asks for that version from then
+    /// on, and must not wait for the same packages once more.
+    fn name_again(&self, key: &str, other: &str) -> Result<(), EnvironmentError> {
+        let path = self.root.join(other);
+        match std::os::unix::fs::symlink(key, &path) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                Err(EnvironmentError::Folder { path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until nobody else makes this environment. The lock ends with the last copy of the file: with this process,

@@ -113,6 +113,22 @@ async fn two_that_ask_for_one_environment_make_it_once() {
 }
 
 #[tokio::test]
+async fn the_newest_cog_is_found_by_its_version_afterwards() {
+    let home = folder(&[]);
+    let config = config("0.18.0", "");
+    let (newest, _) = prepared(home.path(), with_uv(), &config).await;
+    let newest = newest.expect("made");
+
+    let environments = Environments::new(home.path().to_owned(), with_uv());
+    let request = Request { cog: Some("0.18.0"), ..Request::new(&config, home.path()) };
+    let mut said = 0;
+    let named = environments.prepare(&request, &mut |_| said += 1).await.expect("there");
+    assert_eq!(said, 0, "nothing is installed again");
+    assert_eq!((named.bin, named.python), (newest.bin, newest.python));
+    assert_ne!(named.key, newest.key);
+}
+
+#[tokio::test]
 async fn the_version_of_cog_is_the_one_that_somebody_named() {
     let home = folder(&[]);
     let environments = Environments::new(home.path().to_owned(), with_uv());
