@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use cogwire_core::prediction::Prediction;
 use cogwire_core::time::Timestamp;
 use cogwire_engine::{BootPhase, BootProgress, Progress};
 use serde_json::{Value, json};
@@ -23,6 +24,16 @@ pub(super) async fn get(
     let prediction = api.own_prediction(&account, &id).await?;
     let progress = api.engine.progress(&prediction).await?;
     Ok(answer::value(StatusCode::OK, &view(&progress, api.now())))
+}
+
+impl Api {
+    /// What a prediction waits for. `None` when it has begun, and when the store cannot say: this is only information.
+    pub(crate) async fn waits_for(&self, prediction: &Prediction) -> Option<String> {
+        match self.engine.progress(prediction).await.ok()? {
+            Progress::Running | Progress::Ended => None,
+            waits => Some(sentence(&waits, self.now())),
+        }
+    }
 }
 
 fn view(progress: &Progress, now: Timestamp) -> Value {
@@ -43,7 +54,7 @@ fn view(progress: &Progress, now: Timestamp) -> Value {
 }
 
 /// The same for people.
-pub(crate) fn sentence(progress: &Progress, now: Timestamp) -> String {
+fn sentence(progress: &Progress, now: Timestamp) -> String {
     match progress {
         Progress::Queued { served: false, .. } => "Waiting for a server that runs this version.".to_owned(),
         Progress::Queued { ahead: 0, .. } => "Next to run when an instance is free.".to_owned(),
