@@ -54,6 +54,21 @@ async fn nothing_that_a_model_started_is_left() {
     }
 }
 
+#[tokio::test]
+async fn a_model_gets_no_more_memory_than_it_may() {
+    let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
+    assert_eq!(model.zoo("greedy", "").await, ["started", "value 6442450944", "succeeded"]);
+    model.stop().await;
+    let mut test = Test::new(NEWEST, "zoo.py:Predictor");
+    test.config.memory_limit = Some(4 << 30);
+    let model = test.start().await;
+    assert_eq!(
+        model.zoo("greedy", "").await.last().map(String::as_str),
+        Some("failed: [Errno 12] Cannot allocate memory")
+    );
+    model.stop().await;
+}
+
 fn item(event: &RunEvent) -> Option<Value> {
     match event {
         RunEvent::Output(crate::Output::Item(crate::Produced::Json(json))) => Some(json.to_value()),

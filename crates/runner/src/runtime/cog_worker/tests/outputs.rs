@@ -145,6 +145,18 @@ async fn inputs_have_the_types_that_the_model_wants() {
 }
 
 #[tokio::test]
+async fn a_runner_runs_and_decorators_do_not_hide_defaults() {
+    let model = Test::new(NEWEST, "runner.py:Runner").start().await;
+    assert_eq!(model.boot.logs(), "");
+    assert_eq!(model.run(&json!({"text": "ha"})).await, ["started", r#"value "haha""#, "succeeded"]);
+    assert_eq!(
+        model.run(&json!({"text": "ha", "times": 1})).await,
+        ["started", r#"value "ha""#, "succeeded"]
+    );
+    model.stop().await;
+}
+
+#[tokio::test]
 async fn an_optional_input_need_not_be_given() {
     let mut test = Test::new(NEWEST, "inputs.py:greet");
     let properties = json!({"text": {"type": "string"}, "name": {"type": "string", "nullable": true}});
