@@ -93,6 +93,10 @@ class Predictor(BasePredictor):
         os.close(1)
         os.close(2)
 
+    def closes_everything(self, text):
+        os.closerange(3, 4096)
+        time.sleep(1000)
+
     def measures(self, text):
         self.record_metric("tokens", 1, mode="incr")
         self.record_metric("tokens", 2, mode="incr")

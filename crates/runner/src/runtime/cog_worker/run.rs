@@ -30,6 +30,9 @@ const MAX_INLINE: usize = 6 * 1024 * 1024;
 /// How long a slot may take to become free after its prediction has ended.
 const IDLE_GRACE: Duration = Duration::from_secs(10);
 
+/// How long a process may take to end whose connection has ended.
+const GONE_GRACE: Duration = Duration::from_secs(3);
+
 /// How long the last words of child processes are waited for.
 const SAID_GRACE: Duration = Duration::from_millis(500);
 
@@ -108,18 +111,18 @@ impl<'a> Run<'a> {
         if let Err(stopped) = self.reporter.started().await {
             return (Err(stopped), true);
         }
-        match self.send(job).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+        let task = match self.task(job).await {
+            Ok(task) => task,
+            Err(error) => {
                 return (
-                    Ok(End::Failed(format!("The input could not be given to the model: {error}"))),
+                    Ok(End::Failed(format!("The input could not be given to the model: {error}."))),
                     true,
                 );
             }
-            Err(_) => {
-                let is_free = self.settle(&Verdict::Gone).await;
-                return (self.conclude(Verdict::Gone).await, is_free);
-            }
+        };
+        if self.slot.tasks.write_all(&task).await.is_err() {
+            let is_free = self.settle(&Verdict::Gone).await;
+            return (self.conclude(Verdict::Gone).await, is_free);
         }
         let (verdict, stopped) = match self.listen().await {
             Ok(verdict) => (verdict, None),
@@ -132,7 +135,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn send(&mut self, job: &Job) -> io::Result<()> {
+    /// The message that starts it.
+    async fn task(&self, job: &Job) -> io::Result<Vec<u8>> {
         let output_dir = self.worker.handover.slot(self.slot.index);
         let arguments = self.worker.optional.arguments(&job.input);
         let (input, file) = if job.input.as_str().len() <= MAX_INLINE {
@@ -149,7 +153,7 @@ impl<'a> Run<'a> {
             output_dir: &output_dir,
             context: NoContext {},
         };
-        self.slot.tasks.write_all(&frame(&task)?).await
+        frame(&task)
     }
 
     /// Reports what the model says until it is over.
@@ -291,38 +295,75 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Hears what a cancelled prediction says.
+    /// Hears what a cancelled prediction says. Its files are taken to be deleted.
     async fn overhear(&mut self, word: Word) {
-        match word {
-            Word::LogLine { data } => {
-                if let Some(Mark::Begun(call)) = self.worker.marks.read(&data) {
+        let handover = &self.worker.handover;
+        let taken = match word {
+            Word::LogLine { data } => match self.worker.marks.read(&data) {
+                Some(Mark::Begun(call)) => {
                     self.call = Some(call);
+                    return;
                 }
-            }
-            // Taken, to be deleted.
-            Word::FileOutput { filename, kind } => drop(self.worker.handover.file(filename, kind).await),
-            _ => {}
-        }
+                Some(Mark::Item(item)) => handover.value(&item).await,
+                Some(Mark::ItemFile(path)) => handover.json_file(path).await,
+                _ => return,
+            },
+            Word::OutputChunk { output } => handover.value(&output).await,
+            Word::FileOutput { filename, kind } => handover.file(filename, kind).await,
+            _ => return,
+        };
+        drop(taken);
     }
 
     /// Waits until the slot is free and all that was printed is here; whether the slot can be used again.
     async fn settle(&mut self, verdict: &Verdict) -> bool {
-        let life = &self.worker.life;
-        let is_gone = matches!(verdict, Verdict::Gone);
-        let mut grace = life.clock.sleep(IDLE_GRACE);
-        let dead = life.dead();
-        while is_gone || self.idle == Idle::No {
+        if matches!(verdict, Verdict::Gone) {
+            self.outlive(GONE_GRACE, "The model process was killed: it had closed its connections.").await;
+            return false;
+        }
+        if !self.becomes_idle().await {
+            self.outlive(
+                Duration::ZERO,
+                "The model process was killed: it did not become free after a prediction.",
+            )
+            .await;
+            return false;
+        }
+        self.hear_out().await;
+        true
+    }
+
+    async fn becomes_idle(&mut self) -> bool {
+        let mut grace = self.worker.life.clock.sleep(IDLE_GRACE);
+        let dead = self.worker.life.dead();
+        while self.idle == Idle::No {
             tokio::select! {
                 Some(message) = self.messages.recv() => self.note_late(message).await,
                 () = dead.cancelled() => return false,
-                () = &mut grace, if !is_gone => {
-                    life.kill("The model process was killed: it did not become free after a prediction.");
-                    return false;
+                () = &mut grace => return false,
+            }
+        }
+        self.idle == Idle::Yes
+    }
+
+    /// Waits for the death of the worker, and kills it when it takes too long.
+    async fn outlive(&mut self, grace: Duration, cause: &str) {
+        let life = &self.worker.life;
+        let dead = life.dead();
+        let mut grace = Some(life.clock.sleep(grace));
+        while !dead.is_cancelled() {
+            tokio::select! {
+                Some(message) = self.messages.recv() => self.note_late(message).await,
+                () = dead.cancelled() => {}
+                () = async { grace.as_mut().expect("it is waited for only while it is there").await }, if grace.is_some() => {
+                    grace = None;
+                    life.kill(cause);
                 }
             }
         }
-        self.hear_out().await;
-        self.idle == Idle::Yes
+        while let Ok(message) = self.messages.try_recv() {
+            self.note_late(message).await;
+        }
     }
 
     /// Waits for the last of what child processes have printed. A model that has closed its standard streams is waited for in vain,

@@ -42,6 +42,18 @@ async fn a_process_that_dies_idle_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_process_that_cannot_be_spoken_to_any_more_is_killed() {
+    let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
+    let told = model.zoo("closes_everything", "").await;
+    assert!(
+        told.last().is_some_and(|end| end.starts_with("failed: The model process was killed")),
+        "{told:?}"
+    );
+    assert!(model.instance.dead().is_cancelled());
+    model.stop().await;
+}
+
+#[tokio::test]
 async fn nothing_that_a_model_started_is_left() {
     for cog in COGS {
         let model = Test::new(cog, "zoo.py:Predictor").start().await;
@@ -106,9 +118,10 @@ fn a_program_that_aborts() {
 fn a_model_that_hangs_ends_with_the_program_that_started_it() {
     let name = "runtime::cog_worker::tests::death::a_program_that_aborts";
     let program = std::env::current_exe().expect("this one");
+    let temporary = tempfile::tempdir().expect("a folder");
     let output = std::process::Command::new(program)
         .args(["--ignored", "--exact", name, "--nocapture"])
-        .env("TMPDIR", tempfile::tempdir().expect("a folder").keep())
+        .env("TMPDIR", temporary.path())
         .output()
         .expect("it starts");
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
