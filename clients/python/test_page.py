@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from server import REPOSITORY
+from conftest import client_of
+from server import REPOSITORY, Server
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 SHOTS = REPOSITORY / "target" / "browser"
@@ -31,6 +32,14 @@ def open_page(tmp_path: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def take_picture(tmp_path: Path, name: str, prediction) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    shot = SHOTS / name
+    shot.unlink(missing_ok=True)
+    open_page(tmp_path, "--window-size=1280,900", f"--screenshot={shot}", prediction.urls["web"])
+    assert shot.read_bytes().startswith(b"\x89PNG")
+
+
 def text_of(document: str) -> str:
     without_code = re.sub(r"<(script|style)\b.*?</\1>", " ", document, flags=re.S)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", without_code)).split())
@@ -51,11 +60,21 @@ def test_shows_the_prediction(client, tmp_path):
 def test_takes_a_picture(client, tmp_path):
     prediction = client.predictions.create(model="acme/greeter", input={"name": "Alice"})
     prediction.wait()
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    shot = SHOTS / "prediction.png"
-    shot.unlink(missing_ok=True)
-    open_page(tmp_path, "--window-size=1280,900", f"--screenshot={shot}", prediction.urls["web"])
-    assert shot.read_bytes().startswith(b"\x89PNG")
+    take_picture(tmp_path, "prediction.png", prediction)
+
+
+def test_says_what_a_prediction_waits_for(tmp_path):
+    with Server("--max-running", "1") as server:
+        client = client_of(server)
+        before = client.predictions.create(model="zeke/chaos-monkey", input={"outcome": "hang"})
+        prediction = client.predictions.create(model="acme/greeter", input={"name": "Alice"})
+        text = text_of(open_page(tmp_path, "--virtual-time-budget=1000", "--dump-dom", prediction.urls["web"]))
+        assert "acme/greeter starting" in text
+        assert "Next to run when an instance is free." in text
+        take_picture(tmp_path, "waiting.png", prediction)
+        before.cancel()
+        prediction.wait()
+        assert prediction.status == "succeeded"
 
 
 def test_the_page_is_closed_to_those_who_guess(client, http):

@@ -1,5 +1,6 @@
 //! `cogwire run`: one prediction from the command line, from its input to its output.
 
+mod display;
 mod input;
 mod model;
 mod save;

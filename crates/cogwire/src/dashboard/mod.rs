@@ -16,9 +16,11 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cogwire_core::id::PredictionId;
+use cogwire_core::prediction::Prediction;
 use maud::Markup;
 
 use crate::api::{Api, At, Failure, Query};
+use prediction::Waiting;
 use webhooks::Webhooks;
 
 /// The pages.
@@ -43,9 +45,16 @@ async fn show(State(api): State<Arc<Api>>, At(id): At<String>, query: Query) -> 
         return Ok(page(&api, StatusCode::NOT_FOUND, layout::not_found()));
     };
     let webhooks = Webhooks::load(&api, &found).await?;
-    let waits_because = api.unserved(&found).await;
-    let shown = prediction::page(&found, waits_because.as_deref(), &webhooks, api.links.base(), api.now());
+    let waiting = waiting(&api, &found).await;
+    let shown = prediction::page(&found, waiting.as_ref(), &webhooks, api.links.base(), api.now());
     Ok(page(&api, StatusCode::OK, shown))
+}
+
+async fn waiting(api: &Api, prediction: &Prediction) -> Option<Waiting> {
+    match api.unserved(prediction).await {
+        Some(reason) => Some(Waiting::InVain(reason)),
+        None => api.waits_for(prediction).await.map(Waiting::ForItsTurn),
+    }
 }
 
 fn page(api: &Api, status: StatusCode, markup: Markup) -> Response {

@@ -14,11 +14,18 @@ const REFRESH_LIVE: u32 = 2;
 /// The same while only a webhook is still to be sent.
 const REFRESH_OWED: u32 = 5;
 
-/// The page as it is `now`. `waits_because` is why nothing will happen as things are; `base` is where this server's own files
-/// are.
+/// Why a prediction has not begun, in a sentence.
+pub(super) enum Waiting {
+    /// Nothing will happen as things are.
+    InVain(String),
+    /// Others are before it, or its model is starting.
+    ForItsTurn(String),
+}
+
+/// The page as it is `now`. `base` is where this server's own files are.
 pub(super) fn page(
     prediction: &Prediction,
-    waits_because: Option<&str>,
+    waiting: Option<&Waiting>,
     webhooks: &Webhooks,
     base: &str,
     now: Timestamp,
@@ -30,7 +37,11 @@ pub(super) fn page(
     };
     let content = html! {
         (heading(prediction))
-        @if let Some(reason) = waits_because { p.bad { "Waiting: " (reason) } }
+        @match waiting {
+            Some(Waiting::InVain(reason)) => p.bad { "Waiting: " (reason) },
+            Some(Waiting::ForItsTurn(sentence)) => p.live { (sentence) },
+            None => {}
+        }
         (timeline(prediction, now))
         @if let Some(error) = prediction.state.error() {
             section { h2 { "Error" } pre.bad { (error) } }

@@ -1,11 +1,12 @@
 //! The command line against a real server: what is printed where, and how it ends.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Process, Receiver, cogwire};
+use crate::harness::{Behaviour, CHAOS, Options, Process, Receiver, TOKEN, TestApp, cogwire};
 
 /// A server and a shell beside it.
 struct Shell {
@@ -25,8 +26,7 @@ impl Shell {
         let mut command = cogwire();
         command.args(arguments).current_dir(self.dir.path());
         command.env("COGWIRE_URL", &self.server.http.base).env("COGWIRE_API_TOKEN", &self.server.http.token);
-        let run = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
-        run.await.expect("no panic")
+        beside(move || command.output().expect("it runs")).await
     }
 
     /// What a command that succeeds prints.
@@ -61,6 +61,53 @@ async fn run_prints_the_output_and_nothing_else() {
     shell.says(&["run", "replicate/hello-world", "text=file", "-o", "out.txt"]).await;
     let written = std::fs::read_to_string(shell.path().join("out.txt")).expect("the file is there");
     assert_eq!(written.trim_end(), "hello file");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_says_once_what_the_prediction_waits_for() {
+    let app = TestApp::with(Options { max_running: 1, ..Options::default() }).await;
+    for (arguments, output) in [
+        (vec!["run", "replicate/hello-world", "text=Alice"], "hello Alice"),
+        (vec!["run", "replicate/canary", "text=Bob", "--stream"], "hello there, Bob"),
+    ] {
+        let before = app.create(json!({"version": CHAOS, "input": {"outcome": "hang"}})).await;
+        let mut command = cogwire();
+        command.args(arguments).env("COGWIRE_URL", app.http().base).env("COGWIRE_API_TOKEN", TOKEN);
+        let (first, running) = beside(move || Running::until_first_line(command)).await;
+        assert_eq!(first, "Next to run when an instance is free.\n");
+        app.cancel(&before).await;
+        assert_eq!(beside(|| running.to_end()).await, (format!("{output}\n"), String::new()));
+    }
+}
+
+/// A command that is on its way.
+struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    /// Starts it, and reads the first line that it says.
+    fn until_first_line(mut command: Command) -> (String, Self) {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("text");
+        (line, Self { child, stderr })
+    }
+
+    /// What it prints in all, and what else it says.
+    fn to_end(mut self) -> (String, String) {
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).expect("text");
+        let output = self.child.wait_with_output().expect("it ends");
+        (String::from_utf8(output.stdout).expect("text"), rest)
+    }
+}
+
+/// Does what blocks beside the runtime that the server needs.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("no panic")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,9 @@
 //! What the outside sees besides predictions: health, metrics, pages, help.
 
 use reqwest::Method;
+use serde_json::json;
 
-use crate::harness::{TestApp, cogwire, hello, send, serve};
+use crate::harness::{CHAOS, Options, TestApp, cogwire, hello, send, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_readiness_and_metrics_need_no_token() {
@@ -25,6 +26,25 @@ async fn the_page_of_a_prediction_opens_with_its_key_only() {
     assert_eq!(send(app.http().request(Method::GET, bare)).await.status, 404);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_prediction_says_what_it_waits_for() {
+    let app = TestApp::with(Options { max_running: 1, ..Options::default() }).await;
+    let before = app.create(json!({"version": CHAOS, "input": {"outcome": "hang"}})).await;
+    for (waits, said) in [
+        (app.create(hello("Alice")).await, "Next to run when an instance is free."),
+        (app.create(hello("Bob")).await, "Waiting: 1 prediction is before it."),
+    ] {
+        let url = waits["urls"]["web"].as_str().expect("a URL");
+        let page = send(app.http().request(Method::GET, url)).await.text;
+        assert!(page.contains(&format!(r#"<p class="live">{said}</p>"#)), "{page}");
+        assert!(page.contains(r#"http-equiv="refresh""#), "{page}");
+    }
+    app.cancel(&before).await;
+    let url = before["urls"]["web"].as_str().expect("a URL");
+    let page = send(app.http().request(Method::GET, url)).await.text;
+    assert!(!page.contains(r#"<p class="live">"#), "nothing is waited for any more: {page}");
+}
+
 #[test]
 fn help_of_every_command() {
     let commands = [
@@ -32,6 +52,8 @@ fn help_of_every_command() {
         "serve",
         "demo",
         "run",
+        "model",
+        "ps",
         "predictions",
         "webhooks",
         "token",

@@ -1,41 +1,27 @@
 //! Waiting for the end of a prediction. ^C cancels it.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use indicatif::{ProgressBar, ProgressStyle};
+use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 use sse_stream::{Sse, SseByteStream};
 
+use super::display::Display;
 use crate::cli::client::Client;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output;
 
 /// The first pause between two questions to the server; the next ones are twice as long each.
 const FIRST_PAUSE: Duration = Duration::from_millis(15);
-/// The longest pause.
+/// The longest pause. A prediction that has not begun by then makes people wonder what it waits for.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How often the spinner turns.
-const TICK: Duration = Duration::from_millis(100);
 
-/// Waits for the end, with a spinner on a terminal, and gives the ended prediction.
+/// Waits for the end, shows how far the prediction is, and gives the ended one.
 pub(super) async fn until_end(client: &Client, created: Value) -> Outcome<Value> {
     let id = id_of(&created);
-    let spinner = spinner();
-    let poll = async {
-        let (mut prediction, mut pause) = (created, FIRST_PAUSE);
-        while !is_terminal(&prediction) {
-            spinner.set_message(progress(&prediction));
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            prediction = client.get(&format!("/predictions/{id}")).await?;
-        }
-        Ok(prediction)
-    };
-    let ended = or_cancel(client, &id, poll).await;
-    spinner.finish_and_clear();
-    ended
+    or_cancel(client, &id, watch(client, created)).await
 }
 
 /// Prints the output as it comes, and gives the ended prediction.
@@ -50,11 +36,13 @@ pub(super) async fn stream(client: &Client, created: Value) -> Outcome<Value> {
     let printed = async {
         let body = client.open(url, "text/event-stream").await?.bytes_stream();
         let mut events = SseByteStream::new(body);
-        while let Some(event) = events.next().await {
+        let mut next = first_of(&mut events, watch(client, created.clone())).await;
+        while let Some(event) = next {
             let event = event.map_err(|error| Failure::of("the stream broke off", &error))?;
-            if print_event(&event)? == Stream::Over {
+            if print_event(&event)? == Heard::All {
                 break;
             }
+            next = events.next().await;
         }
         output::print_piece("\n")?;
         Ok(())
@@ -71,19 +59,50 @@ pub(in crate::cli) fn is_terminal(prediction: &Value) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Stream {
-    On,
-    Over,
+enum Heard {
+    Some,
+    All,
 }
 
-fn print_event(event: &Sse) -> Outcome<Stream> {
+fn print_event(event: &Sse) -> Outcome<Heard> {
     let data = event.data.as_deref().unwrap_or_default();
     match event.event.as_deref() {
         Some("output") => output::print_piece(data)?,
-        Some("done") => return Ok(Stream::Over),
+        Some("done") => return Ok(Heard::All),
         _ => {}
     }
-    Ok(Stream::On)
+    Ok(Heard::Some)
+}
+
+/// The first event. Until it comes, the prediction is watched; whatever ends that, the stream says what is next.
+async fn first_of<S: Stream + Unpin>(events: &mut S, watched: impl Future) -> Option<S::Item> {
+    let mut first = pin!(events.next());
+    tokio::select! {
+        event = &mut first => event,
+        _ = watched => first.await,
+    }
+}
+
+/// Shows how far the prediction is until it has ended.
+async fn watch(client: &Client, created: Value) -> Outcome<Value> {
+    let id = id_of(&created);
+    let (mut prediction, mut pause) = (created, FIRST_PAUSE);
+    let mut display = Display::new();
+    while !is_terminal(&prediction) {
+        let wonders = pause == LONGEST_PAUSE && prediction["status"] == "starting";
+        let waits_for = if wonders { waits_for(client, &id).await } else { None };
+        display.show(&prediction, waits_for.as_ref());
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        prediction = client.get(&format!("/predictions/{id}")).await?;
+    }
+    Ok(prediction)
+}
+
+/// What a prediction waits for. `None` when it has begun meanwhile, and when the server does not say.
+async fn waits_for(client: &Client, id: &str) -> Option<Value> {
+    let progress = client.get(&format!("/predictions/{id}/progress")).await.ok()?;
+    matches!(progress["phase"].as_str(), Some("queued" | "booting")).then_some(progress)
 }
 
 /// Does the work, unless ^C is pressed: then the prediction is canceled.
@@ -96,23 +115,6 @@ async fn or_cancel<T>(client: &Client, id: &str, work: impl Future<Output = Outc
             Err(Failure::Interrupted)
         }
     }
-}
-
-/// A spinner that shows itself on a terminal only.
-fn spinner() -> ProgressBar {
-    let spinner = ProgressBar::new_spinner();
-    spinner.set_style(
-        ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}")
-            .expect("the template is a constant"),
-    );
-    spinner.enable_steady_tick(TICK);
-    spinner
-}
-
-fn progress(prediction: &Value) -> String {
-    let status = prediction["status"].as_str().unwrap_or_default();
-    let last_log = prediction["logs"].as_str().and_then(|logs| logs.lines().last()).unwrap_or_default();
-    format!("{status} {last_log}")
 }
 
 fn id_of(prediction: &Value) -> String {
