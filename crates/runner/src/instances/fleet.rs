@@ -181,7 +181,7 @@ impl Fleet {
             Event::Came(job) => _ = self.waiting.insert(job),
             Event::Left(job) => _ = self.waiting.remove(&job),
             Event::Ready(no, slots) => self.ready(no, slots, now),
-            Event::BootFailed(no, cause) => self.boot_failed(no, cause, now, actions),
+            Event::BootFailed(no, cause) => self.boot_failed(no, &cause, now, actions),
             Event::Finished(no, outcome) => self.finished(no, outcome, now),
             Event::Died(no, cause) => self.died(no, cause, now),
             Event::Gone(no) => self.gone(no, now),
@@ -198,14 +198,14 @@ impl Fleet {
         }
     }
 
-    fn boot_failed(&mut self, no: InstanceNo, cause: Arc<str>, now: Duration, actions: &mut Vec<Action>) {
+    fn boot_failed(&mut self, no: InstanceNo, cause: &Arc<str>, now: Duration, actions: &mut Vec<Action>) {
         if !matches!(self.members.remove(&no), Some(Member::Starting)) {
             return;
         }
-        self.fail(Arc::clone(&cause), now);
+        self.fail(Arc::clone(cause), now);
         if self.live() == 0 {
             let waiting = std::mem::take(&mut self.waiting);
-            actions.extend(waiting.into_iter().map(|job| Action::Refuse(job, Arc::clone(&cause))));
+            actions.extend(waiting.into_iter().map(|job| Action::Refuse(job, Arc::clone(cause))));
         }
     }
 

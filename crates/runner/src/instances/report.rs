@@ -141,7 +141,7 @@ impl Pool {
     }
 
     fn pausing(&self, state: &State) -> Option<BootProgress> {
-        let last_line = state.fleet.trouble().cause().map(|cause| cause.to_string());
+        let last_line = state.fleet.trouble().cause().map(ToString::to_string);
         let until = self.retry_at(state)?;
         Some(BootProgress { phase: BootPhase::Pausing { until }, since: state.last_failure_at?, last_line })
     }

@@ -40,8 +40,14 @@ mod tests {
     #[test]
     fn errors_read_as_on_replicate() {
         let cases = [
-            ("Prediction failed: Prediction failed: RuntimeError: chaos monkey says no", "chaos monkey says no"),
-            ("Prediction failed: Generator iteration error: ValueError: told to fail at 2", "told to fail at 2"),
+            (
+                "Prediction failed: Prediction failed: RuntimeError: chaos monkey says no",
+                "chaos monkey says no",
+            ),
+            (
+                "Prediction failed: Generator iteration error: ValueError: told to fail at 2",
+                "told to fail at 2",
+            ),
             ("Training failed: builtins.KeyError: 'a: b'", "'a: b'"),
             ("Prediction failed: Prediction failed: SystemExit: 3", "3"),
             ("Prediction failed: AssertionError: ", "AssertionError"),

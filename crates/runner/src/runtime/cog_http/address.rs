@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn what_is_no_servers_url_is_refused() {
-        for text in ["", "localhost:5000", "ftp://a.test", "http://a.test/?x=1", "http://u:p@a.test", "file:///x"] {
+        for text in
+            ["", "localhost:5000", "ftp://a.test", "http://a.test/?x=1", "http://u:p@a.test", "file:///x"]
+        {
             assert!(Address::parse(text).is_err(), "{text}");
         }
         let refused = Address::parse("localhost").unwrap_err().to_string();

@@ -97,7 +97,8 @@ mod tests {
     #[tokio::test]
     async fn an_address_is_good_for_as_long_as_its_run() {
         let registry = Arc::new(CallbackRegistry::new(Arc::new(Counting)));
-        let callbacks = Callbacks { base_url: "http://127.0.0.1:1".to_owned(), registry: Arc::clone(&registry) };
+        let callbacks =
+            Callbacks { base_url: "http://127.0.0.1:1".to_owned(), registry: Arc::clone(&registry) };
         let mut inbox = callbacks.inbox();
         let token = "07".repeat(16);
         assert_eq!(inbox.url, format!("http://127.0.0.1:1/callbacks/{token}"));

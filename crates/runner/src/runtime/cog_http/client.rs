@@ -180,7 +180,8 @@ impl Client {
             stream = opening => stream.map_err(CallError::Connect)?,
             () = self.clock.sleep(CONNECT) => return Err(CallError::TimedOut(CONNECT)),
         };
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(CallError::Broken)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(CallError::Broken)?;
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             // Its errors are told to whoever waits for an answer.

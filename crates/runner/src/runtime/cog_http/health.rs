@@ -98,7 +98,8 @@ impl Health {
 
     fn setup_error(&self) -> String {
         let logs = self.setup.as_ref().and_then(|setup| setup.logs.as_deref()).unwrap_or_default();
-        let last = logs.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
+        let last =
+            logs.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
         last.rsplit_once(SETUP_ERROR).map_or(last, |(_, error)| error).to_owned()
     }
 
@@ -159,7 +160,8 @@ mod tests {
     fn only_the_models_own_lines_are_setup_logs() {
         let logs = "[coglet] coglet 0.23.1\n[coglet::setup] loading\n\
             [coglet::setup] <string>:1: DeprecationWarning: Values.predict() is deprecated\n[coglet::setup] done\n";
-        let new = serde_json::json!({"status": "READY", "version": {"coglet": "0.23.1"}, "setup": {"logs": logs}});
+        let new =
+            serde_json::json!({"status": "READY", "version": {"coglet": "0.23.1"}, "setup": {"logs": logs}});
         assert_eq!(health(&new).setup_logs(), "loading\ndone\n");
         let old = serde_json::json!({"status": "READY", "setup": {"logs": "loading\n"}});
         assert_eq!(health(&old).setup_logs(), "loading\n");

@@ -65,7 +65,8 @@ impl Finder {
 
     /// Waits until the server is ready, and asks what it can do.
     pub(super) async fn find(&self, client: &Client, boot: &Boot) -> Result<Found, BootError> {
-        let health = self.wait(client).await.inspect_err(|failed| boot.log(&failed.logs)).map_err(|it| it.error)?;
+        let health =
+            self.wait(client).await.inspect_err(|failed| boot.log(&failed.logs)).map_err(|it| it.error)?;
         boot.log(&health.setup_logs());
         let schema = self.ask(client, "/openapi.json").await?;
         let root = self.ask(client, "/").await?.map(|root| root.to_value());
@@ -96,14 +97,14 @@ impl Finder {
             Err(error @ (CallError::Connect(_) | CallError::Broken(_) | CallError::TimedOut(_))) => {
                 return Ok(Look::Silent(super::refusal::lost(&self.address.url, &error)));
             }
-            Err(error @ CallError::TooLong) => return Err(self.unusable(error.to_string()).into()),
+            Err(error @ CallError::TooLong) => return Err(self.unusable(&error.to_string()).into()),
         };
         // What lies in front of a server answers for it while it is not up.
         if answer.status.is_server_error() {
             return Ok(Look::Silent(format!("{} answers {}", self.address.url, answer.status)));
         }
         let Some(health) = Health::read(&answer) else {
-            return Err(self.unusable("it does not answer like a Cog server".to_owned()).into());
+            return Err(self.unusable("it does not answer like a Cog server").into());
         };
         match health.verdict() {
             Verdict::Works => Ok(Look::Ready(health)),
@@ -111,18 +112,20 @@ impl Finder {
             Verdict::SetupFailed(error) => {
                 Err(Failed { error: BootError::Setup(error), logs: health.setup_logs() })
             }
-            Verdict::Broken(why) => Err(Failed { error: self.unusable(why), logs: health.setup_logs() }),
+            Verdict::Broken(why) => Err(Failed { error: self.unusable(&why), logs: health.setup_logs() }),
         }
     }
 
     /// What a path answers, when it is JSON.
     async fn ask(&self, client: &Client, path: &str) -> Result<Option<Json>, BootError> {
         let answer = client.call(Call::get(path), HEALTH).await;
-        let answer: Answer = answer.map_err(|error| self.unusable(error.to_string()))?;
-        Ok(Some(answer).filter(|it| it.status == StatusCode::OK).and_then(|it| Json::from_slice(&it.body).ok()))
+        let answer: Answer = answer.map_err(|error| self.unusable(&error.to_string()))?;
+        Ok(Some(answer)
+            .filter(|it| it.status == StatusCode::OK)
+            .and_then(|it| Json::from_slice(&it.body).ok()))
     }
 
-    fn unusable(&self, why: String) -> BootError {
+    fn unusable(&self, why: &str) -> BootError {
         BootError::Unreachable(format!("{}: {why}", self.address.url))
     }
 

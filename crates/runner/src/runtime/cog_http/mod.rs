@@ -87,11 +87,7 @@ impl CogServer {
         let found = finder.find(&client, &boot).await;
         client.close().await;
         let found = found.map_err(not_ready)?;
-        Ok(CogFacts {
-            openapi_schema: found.schema,
-            cog_version: found.cog_version,
-            setup_logs: boot.logs(),
-        })
+        Ok(CogFacts { openapi_schema: found.schema, cog_version: found.cog_version, setup_logs: boot.logs() })
     }
 
     fn finder(&self, clock: Arc<dyn Clock>) -> Result<Finder, InvalidServerUrl> {

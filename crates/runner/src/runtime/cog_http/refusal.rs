@@ -40,8 +40,8 @@ pub(super) fn explain(url: &str, answer: &Answer) -> End {
     End::Failed(match answer.status {
         StatusCode::UNPROCESSABLE_ENTITY => format!("The model refused its input: {said}"),
         StatusCode::CONFLICT => format!(
-            "The model's server at {url} is busy with runs that are not ours ({said}): let nobody else use it, or register \
-             it with fewer slots"
+            "The model's server at {url} says that it is busy, with nothing of ours ({said}): let nobody else use it, \
+             register it with fewer slots, or restart it if it stays so, as some versions of Cog do"
         ),
         StatusCode::ACCEPTED => {
             format!("The model's server at {url} still runs an earlier try of this prediction")
@@ -73,7 +73,8 @@ fn said(answer: &Answer) -> String {
 /// `body.input.text: Field required` is said without what all faults begin with.
 fn fault(fault: &Fault) -> String {
     let part = |part: &serde_json::Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
-    let place: Vec<String> = fault.loc.iter().map(part).filter(|it| it != "body" && it != "__root__").collect();
+    let place: Vec<String> =
+        fault.loc.iter().map(part).filter(|it| it != "body" && it != "__root__").collect();
     let place = place.join(".");
     let place = place.strip_prefix("input.").unwrap_or(&place);
     if place.is_empty() { fault.msg.clone() } else { format!("{place}: {}", fault.msg) }
@@ -102,8 +103,9 @@ mod tests {
             (
                 409,
                 r#"{"detail":"Already running a prediction"}"#,
-                "The model's server at http://m is busy with runs that are not ours (Already running a prediction): let \
-                 nobody else use it, or register it with fewer slots",
+                "The model's server at http://m says that it is busy, with nothing of ours (Already running a prediction): \
+                 let nobody else use it, register it with fewer slots, or restart it if it stays so, as some versions of \
+                 Cog do",
             ),
             (
                 503,
@@ -121,11 +123,7 @@ mod tests {
                 "The model's server at http://m answered with what is no prediction: <html>  </html>",
             ),
             (200, "", "The model's server at http://m answered with what is no prediction: nothing"),
-            (
-                202,
-                "{}",
-                "The model's server at http://m still runs an earlier try of this prediction",
-            ),
+            (202, "{}", "The model's server at http://m still runs an earlier try of this prediction"),
         ];
         for (status, body, expected) in cases {
             let status = StatusCode::from_u16(status).expect("a status");

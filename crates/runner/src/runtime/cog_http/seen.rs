@@ -69,9 +69,9 @@ impl Snapshot {
 
     /// Whether it was not the model that failed but its process, which does not come back.
     pub(super) fn has_crashed(&self) -> bool {
-        self.error.as_deref().is_some_and(|error| {
-            error == "Worker crashed" || error.starts_with("Failed to send request:")
-        })
+        self.error
+            .as_deref()
+            .is_some_and(|error| error == "Worker crashed" || error.starts_with("Failed to send request:"))
     }
 
     fn failure(&self) -> String {
@@ -208,13 +208,7 @@ mod tests {
         ];
         assert_eq!(
             told(OutputForm::Concatenate, story),
-            [
-                r#"log "one\n""#,
-                r#"item "a""#,
-                r#"log "two\n""#,
-                r#"item "b""#,
-                "metric predict_time 1.5"
-            ]
+            [r#"log "one\n""#, r#"item "a""#, r#"log "two\n""#, r#"item "b""#, "metric predict_time 1.5"]
         );
     }
 
@@ -237,19 +231,20 @@ mod tests {
         let old = Facts { coglet: false, gives_files: true, ..facts(OutputForm::Iterator) };
         let mut seen = Seen::new(&old);
         assert!(seen.take(state(&json!({"status": "processing", "output": ["/tmp/x.png"]}))).is_empty());
-        let last = seen.take(state(&json!({"status": "succeeded", "output": ["data:image/png;base64,AA=="]})));
+        let last =
+            seen.take(state(&json!({"status": "succeeded", "output": ["data:image/png;base64,AA=="]})));
         assert_eq!(lines(&last), [r#"item "data:image/png;base64,AA==""#]);
     }
 
     #[test]
     fn ends_are_put_into_words() {
-        let end = |json: serde_json::Value| {
-            serde_json::from_value::<Snapshot>(json).expect("a state").end()
-        };
+        let end = |json: serde_json::Value| serde_json::from_value::<Snapshot>(json).expect("a state").end();
         assert_eq!(end(json!({"status": "succeeded"})), End::Succeeded);
         assert_eq!(end(json!({"status": "canceled"})), End::Canceled);
         assert_eq!(
-            end(json!({"status": "failed", "error": "Prediction failed: Prediction failed: RuntimeError: no"})),
+            end(
+                json!({"status": "failed", "error": "Prediction failed: Prediction failed: RuntimeError: no"})
+            ),
             End::Failed("no".to_owned())
         );
         assert_eq!(

@@ -20,10 +20,7 @@ use crate::testing::all_events;
 const READY: &str = r#"{"status":"READY","setup":{"status":"succeeded"},"version":{"coglet":"0.23.1"}}"#;
 
 /// A server of the newest kind whose predictions answer as the test says.
-async fn coglet<F>(
-    streaming: bool,
-    predict: impl Fn(Asked) -> F + Send + Sync + 'static,
-) -> Fake
+async fn coglet<F>(streaming: bool, predict: impl Fn(Asked) -> F + Send + Sync + 'static) -> Fake
 where
     F: Future<Output = Answered> + Send + 'static,
 {
@@ -56,7 +53,8 @@ fn is_look(asked: &Asked) -> bool {
 
 async fn call_back(webhook: &str, state: &Value) {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = http::Request::post(webhook).body(Full::new(Bytes::from(state.to_string()))).expect("a request");
+    let request =
+        http::Request::post(webhook).body(Full::new(Bytes::from(state.to_string()))).expect("a request");
     let answered = client.request(request).await.expect("we listen");
     let _ = answered.into_body().collect().await;
 }
@@ -109,7 +107,7 @@ async fn a_stream_that_drops_events_leaves_no_hole() {
         answer(200, r#"{"status":"canceled","logs":""}"#)
     })
     .await;
-    let world = World::deaf(server(&fake.url));
+    let world = World::deaf(&server(&fake.url));
     let expected = Story {
         logs: "one\ntwo\n".to_owned(),
         outputs: vec![r#"item "a""#.to_owned(), r#"item "b""#.to_owned()],
@@ -130,13 +128,15 @@ async fn a_busy_answer_right_after_a_run_is_tried_again() {
                 return answer(422, "{}");
             }
             match busy.fetch_add(1, Ordering::Relaxed) {
-                0..5 => answer(409, r#"{"error":"At capacity - all prediction slots busy","status":"failed"}"#),
+                0..5 => {
+                    answer(409, r#"{"error":"At capacity - all prediction slots busy","status":"failed"}"#)
+                }
                 _ => answer(200, r#"{"status":"succeeded","output":["a"],"logs":""}"#),
             }
         }
     })
     .await;
-    let world = World::deaf(server(&fake.url));
+    let world = World::deaf(&server(&fake.url));
     assert_eq!(world.run(&json!({})).await.outputs, [r#"item "a""#]);
     busy.store(usize::MAX / 2, Ordering::Relaxed);
     assert_eq!(world.run(&json!({})).await.end, End::Succeeded);
@@ -146,12 +146,19 @@ async fn a_busy_answer_right_after_a_run_is_tried_again() {
 #[tokio::test]
 async fn a_server_that_is_always_busy_is_reported() {
     let fake = coglet(false, |asked| async move {
-        if is_look(&asked) { answer(422, "{}") } else { answer(409, r#"{"detail":"Already running a prediction"}"#) }
+        if is_look(&asked) {
+            answer(422, "{}")
+        } else {
+            answer(409, r#"{"detail":"Already running a prediction"}"#)
+        }
     })
     .await;
-    let world = World::deaf(server(&fake.url));
+    let world = World::deaf(&server(&fake.url));
     let failure = world.run(&json!({})).await.failure();
-    assert!(failure.contains("is busy with runs that are not ours (Already running a prediction)"), "{failure}");
+    assert!(
+        failure.contains("says that it is busy, with nothing of ours (Already running a prediction)"),
+        "{failure}"
+    );
     world.end().await;
 }
 
@@ -161,7 +168,7 @@ async fn a_server_that_hangs_is_left_after_the_cancel_deadline() {
         if is_look(&asked) { answer(422, "{}") } else { std::future::pending().await }
     })
     .await;
-    let world = World::deaf(CogServer { cancel_timeout: Duration::from_millis(100), ..server(&fake.url) });
+    let world = World::deaf(&CogServer { cancel_timeout: Duration::from_millis(100), ..server(&fake.url) });
     let (run, cancel) = world.start(&json!({}));
     while !matches!(world.runner.instances().first(), Some(it) if it.figures.busy == 1) {
         tokio::task::yield_now().await;
@@ -177,10 +184,13 @@ async fn rubbish_is_quoted() {
         if is_look(&asked) { answer(422, "{}") } else { answer(200, "<html>\n welcome</html>") }
     })
     .await;
-    let world = World::deaf(server(&fake.url));
+    let world = World::deaf(&server(&fake.url));
     assert_eq!(
         world.run(&json!({})).await.failure(),
-        format!("The model's server at {} answered with what is no prediction: <html>  welcome</html>", fake.url)
+        format!(
+            "The model's server at {} answered with what is no prediction: <html>  welcome</html>",
+            fake.url
+        )
     );
     world.end().await;
 }
@@ -188,7 +198,7 @@ async fn rubbish_is_quoted() {
 #[tokio::test]
 async fn what_is_no_cog_server_is_not_used() {
     let fake = Fake::serve(|_| async { answer(200, "<html>") }).await;
-    let world = World::deaf(server(&fake.url));
+    let world = World::deaf(&server(&fake.url));
     assert_eq!(
         world.run(&json!({})).await.failure(),
         format!("The model's server cannot be used: {}: it does not answer like a Cog server", fake.url)
@@ -212,9 +222,8 @@ async fn a_server_that_is_not_up_yet_is_waited_for() {
         }
     })
     .await;
-    let world = World::deaf(server(&fake.url));
-    let expected =
-        Story { logs: "x".to_owned(), outputs: vec!["value [1]".to_owned()], end: End::Succeeded };
+    let world = World::deaf(&server(&fake.url));
+    let expected = Story { logs: "x".to_owned(), outputs: vec!["value [1]".to_owned()], end: End::Succeeded };
     assert_eq!(world.run(&json!({})).await, expected);
     world.end().await;
 }

@@ -1,5 +1,6 @@
 //! Servers that break, in reality.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +9,7 @@ use super::real::{Kind, RealServer};
 use super::world::{Story, World, server, until};
 use crate::event::RunEvent;
 use crate::runtime::cog_http::CogServer;
-use crate::testing::all_events;
+use crate::testing::{RealClock, all_events};
 
 #[tokio::test]
 async fn a_crash_of_the_model_fails_its_run_and_says_that_the_server_must_be_restarted() {
@@ -36,6 +37,7 @@ async fn a_crash_of_the_model_fails_its_run_and_says_that_the_server_must_be_res
 #[tokio::test]
 async fn a_crash_of_an_old_model_is_told_too() {
     let real = RealServer::start(Kind::Old, "Values");
+    ready(&real).await;
     let world = World::of(impatient(&real.url)).await;
     let failure = world.run(&json!({"what": "dies"})).await.failure();
     assert!(failure.starts_with(&format!("The model's server at {} ", real.url)), "{failure}");
@@ -56,6 +58,7 @@ async fn a_setup_that_fails_is_quoted() {
 #[tokio::test]
 async fn a_server_that_is_killed_fails_its_run() {
     let mut real = RealServer::start(Kind::Streaming, "Values");
+    ready(&real).await;
     let world = World::of(impatient(&real.url)).await;
     let (mut run, _) = world.start(&json!({"what": "waits", "text": real.path("never")}));
     let mut events = until(&mut run, |event| matches!(event, RunEvent::Log(_))).await;
@@ -82,13 +85,18 @@ async fn an_input_that_the_model_does_not_take_is_explained() {
 #[tokio::test]
 async fn nothing_listens_there() {
     let url = "http://127.0.0.1:1";
-    let world = World::deaf(impatient(url));
+    let world = World::deaf(&impatient(url));
     let failure = world.run(&json!({})).await.failure();
     assert!(failure.starts_with("The model's server cannot be used: "), "{failure}");
     assert!(failure.contains("nothing answers there"), "{failure}");
     world.end().await;
 }
 
+/// A server that may take no time to be ready any more.
 fn impatient(url: &str) -> CogServer {
-    CogServer { setup_timeout: Duration::from_secs(if url.ends_with(":1") { 0 } else { 3 }), ..server(url) }
+    CogServer { setup_timeout: Duration::ZERO, ..server(url) }
+}
+
+async fn ready(real: &RealServer) {
+    server(&real.url).facts(Arc::new(RealClock)).await.expect("it becomes ready");
 }

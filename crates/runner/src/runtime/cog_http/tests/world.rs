@@ -54,15 +54,15 @@ impl World {
         let registry = Arc::new(CallbackRegistry::new(Arc::new(Counter::default())));
         let listener = listen(Arc::clone(&registry)).await;
         let callbacks = Callbacks { base_url: listener.url.clone(), registry };
-        Self::with(CogServer { callbacks: Some(callbacks), ..server }, Some(listener))
+        Self::with(&CogServer { callbacks: Some(callbacks), ..server }, Some(listener))
     }
 
     /// The server cannot call back.
-    pub(super) fn deaf(server: CogServer) -> Self {
+    pub(super) fn deaf(server: &CogServer) -> Self {
         Self::with(server, None)
     }
 
-    fn with(server: CogServer, listener: Option<Fake>) -> Self {
+    fn with(server: &CogServer, listener: Option<Fake>) -> Self {
         let tracker = TaskTracker::new();
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let entry = CatalogueEntry {
@@ -72,7 +72,7 @@ impl World {
             openapi_schema: Json::object(),
             cog_version: "0.23.1".to_owned(),
         };
-        let model = RunnableModel::cog_server(entry, &server, Arc::clone(&clock)).expect("a URL");
+        let model = RunnableModel::cog_server(entry, server, Arc::clone(&clock)).expect("a URL");
         let runner = Runner::new(vec![model], clock, tracker.clone());
         Self { runner, tracker, jobs: std::sync::atomic::AtomicU64::new(0), _listener: listener }
     }
