@@ -17,8 +17,8 @@ pub(super) fn kill(leader: Pid) {
     let _ = kill_process_group(leader, Signal::KILL);
 }
 
-/// Kills every process that has inherited the name of the family, in whatever group it is now, and waits until none is left.
-/// Blocks.
+/// Kills every process that has inherited the name of the family, in whatever group it is now, and waits until none
+/// is left. Blocks.
 pub(super) fn kill_family(family: &str) {
     let variable = format!("{FAMILY}={family}");
     for _ in 0..SWEEPS {

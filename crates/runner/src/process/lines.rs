@@ -5,7 +5,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The longest line that is passed on whole; what is longer comes in pieces.
 const MAX_LINE: usize = 16 * 1024;
 
-/// Reads until the stream ends, and passes on the text line by line, line ends included. Bytes that are no UTF-8 become U+FFFD.
+/// Reads until the stream ends, and passes on the text line by line, line ends included. Bytes that are no UTF-8
+/// become U+FFFD.
 pub(crate) async fn lines(mut stream: impl AsyncRead + Unpin, mut line: impl FnMut(&str)) {
     let mut buffer = Vec::with_capacity(MAX_LINE);
     // An error of a pipe is its end.

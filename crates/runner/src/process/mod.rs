@@ -1,9 +1,10 @@
 //! Child processes that leave nothing behind.
 //!
-//! A [`Process`] leads a group of its own, so that it and all that it starts are killed together, also when the handle is dropped.
-//! What has left the group is found by a variable of its environment, on systems that show it (Linux). Where there is no `/proc`,
-//! a process that both leaves the group and forgets its parent stays. When this program is killed itself, nobody is left to
-//! kill: a child has to notice that its standard input has ended. Knows nothing of models.
+//! A [`Process`] leads a group of its own, so that it and all that it starts are killed together, also when the
+//! handle is dropped. What has left the group is found by a variable of its environment, on systems that show it
+//! (Linux). Where there is no `/proc`, a process that both leaves the group and forgets its parent stays. When this
+//! program is killed itself, nobody is left to kill: a child has to notice that its standard input has ended. Knows
+//! nothing of models.
 
 mod exit;
 mod group;
@@ -38,7 +39,8 @@ pub(crate) struct Start {
     pub(crate) variables: Vec<(OsString, OsString)>,
     /// A name that no other start has: letters and digits.
     pub(crate) family: String,
-    /// How many bytes of addresses each of the processes may use. Libraries for graphics cards reserve far more than they use.
+    /// How many bytes of addresses each of the processes may use. Libraries for graphics cards reserve far more than
+    /// they use.
     pub(crate) memory_limit: Option<u64>,
 }
 
@@ -58,7 +60,8 @@ pub(crate) struct Streams {
 }
 
 impl Process {
-    /// Starts a process, which a task on `tracker` waits for. The limit holds before the process has read its first input.
+    /// Starts a process, which a task on `tracker` waits for. The limit holds before the process has read its first
+    /// input.
     ///
     /// # Errors
     /// When the system does not start it.

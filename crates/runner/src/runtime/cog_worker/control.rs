@@ -1,7 +1,7 @@
 //! What a worker says on its control channel once it is ready.
 //!
-//! Notices about a slot go to the run that is in it. With one slot, so does what child processes print; with several, nobody
-//! can tell whose it is, and it goes to the log of this program.
+//! Notices about a slot go to the run that is in it. With one slot, so does what child processes print; with several,
+//! nobody can tell whose it is, and it goes to the log of this program.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,8 @@
 //! Files on their way from a model to whoever stores them.
 //!
-//! Every process has a folder for what its model produces. The shim puts copies there, so that what the model writes next changes
-//! nothing; from there a file belongs to the event that tells of it. A path that comes from elsewhere is copied.
+//! Every process has a folder for what its model produces. The shim puts copies there, so that what the model writes
+//! next changes nothing; from there a file belongs to the event that tells of it. A path that comes from elsewhere is
+//! copied.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,7 +1,8 @@
 //! What a model's function is called with.
 //!
-//! Python wants every argument that has no default. Cog's server says `null` for an optional one that is not given, and its worker leaves
-//! that to whoever speaks to it. Arguments that a function does not have are expected to be left out already.
+//! Python wants every argument that has no default. Cog's server says `null` for an optional one that is not given,
+//! and its worker leaves that to whoever speaks to it. Arguments that a function does not have are expected to be
+//! left out already.
 
 use cogwire_core::json::Json;
 use serde_json::Value;

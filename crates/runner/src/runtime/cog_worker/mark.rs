@@ -1,6 +1,7 @@
 //! What the shim says in the middle of the logs.
 //!
-//! A mark is a line that begins with a secret, which the model's users cannot know. Everything else is text of the model.
+//! A mark is a line that begins with a secret, which the model's users cannot know. Everything else is text of the
+//! model.
 
 use std::path::PathBuf;
 

@@ -16,8 +16,8 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Changes a metric. A name with dots is a path into objects. Gives the name without them and what it holds now; nothing when the change
-    /// makes no sense or there is no room for it.
+    /// Changes a metric. A name with dots is a path into objects. Gives the name without them and what it holds now;
+    /// nothing when the change makes no sense or there is no room for it.
     pub(super) fn change(&mut self, name: &str, value: Value, mode: MetricMode) -> Option<(String, Json)> {
         let mut path = name.split('.');
         let top = path.next().filter(|_| name.split('.').all(|part| !part.is_empty()))?;

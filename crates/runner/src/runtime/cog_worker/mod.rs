@@ -1,9 +1,9 @@
 //! Runs Cog models as processes of this machine, without a container and without Cog's HTTP server.
 //!
-//! Speaks to the worker that Cog's server would start: a control channel on its standard streams, and a socket for each slot. So
-//! every line and every token is seen when it is said, files are seen as files, and how a process ended is known. A file of
-//! ours, `shim.py`, stands between the worker and the model and repairs what the worker loses. Where the environment of a model
-//! comes from is not known here.
+//! Speaks to the worker that Cog's server would start: a control channel on its standard streams, and a socket for
+//! each slot. So every line and every token is seen when it is said, files are seen as files, and how a process ended
+//! is known. A file of ours, `shim.py`, stands between the worker and the model and repairs what the worker loses.
+//! Where the environment of a model comes from is not known here.
 
 mod control;
 mod frames;
@@ -70,7 +70,8 @@ pub struct ProcessConfig {
     pub stop_grace: Duration,
     /// How many bytes of addresses a process may use, on systems that can limit it.
     pub memory_limit: Option<u64>,
-    /// A folder of this server alone, for what processes need while they run. What is in it when the server starts can be deleted.
+    /// A folder of this server alone, for what processes need while they run. What is in it when the server starts
+    /// can be deleted.
     pub work_dir: PathBuf,
 }
 

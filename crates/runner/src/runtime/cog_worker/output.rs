@@ -1,7 +1,7 @@
 //! How the pieces that a worker says become an output.
 //!
-//! The worker says the items of a list one by one, also when the model gave them all at once, and a single value like the only item of a list.
-//! What it was is known from the schema, or else at the end.
+//! The worker says the items of a list one by one, also when the model gave them all at once, and a single value like
+//! the only item of a list. What it was is known from the schema, or else at the end.
 
 use cogwire_core::input::OutputForm;
 use cogwire_core::json::Json;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-/// The longest path of a folder in which sockets still fit: those of Python's `multiprocessing` are made below it, and the path of a
-/// socket has at most 107 bytes, on some systems 103.
+/// The longest path of a folder in which sockets still fit: those of Python's `multiprocessing` are made below it,
+/// and the path of a socket has at most 107 bytes, on some systems 103.
 const MAX_FOR_SOCKETS: usize = 40;
 
 /// A new folder in `parent`, which goes with the value.

@@ -1,7 +1,7 @@
 //! What Cogwire and Cog's worker say to each other.
 //!
-//! Written after the behaviour of coglet 0.17 to 0.23. Messages and fields that are not known are passed over, because newer workers
-//! add some. Older ones have other names for two messages.
+//! Written after the behaviour of coglet 0.17 to 0.23. Messages and fields that are not known are passed over,
+//! because newer workers add some. Older ones have other names for two messages.
 
 use std::path::{Path, PathBuf};
 

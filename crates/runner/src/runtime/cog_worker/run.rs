@@ -27,6 +27,8 @@ const MAX_LOG: usize = 64 * 1024;
 /// Inputs that are longer go through a file.
 const MAX_INLINE: usize = 6 * 1024 * 1024;
 
+const NOT_CANCELLED: &str = "The model process was killed: a cancelled prediction did not end within";
+
 /// How long a slot may take to become free after its prediction has ended.
 const IDLE_GRACE: Duration = Duration::from_secs(10);
 
@@ -36,9 +38,9 @@ const GONE_GRACE: Duration = Duration::from_secs(3);
 /// How long the last words of child processes are waited for.
 const SAID_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a cancel that may be lost is given before it is repeated. The worker forgets one that comes before the model is called,
-/// and for an asynchronous model also shortly afterwards. A synchronous model gets no second one: it would disturb what the
-/// model does about the first.
+/// How long a cancel that may be lost is given before it is repeated. The worker forgets one that comes before the
+/// model is called, and for an asynchronous model also shortly afterwards. A synchronous model gets no second one: it
+/// would disturb what the model does about the first.
 const CANCEL_AGAIN: Duration = Duration::from_millis(50);
 
 /// A prediction that runs, or is about to.
@@ -274,8 +276,7 @@ impl<'a> Run<'a> {
             tokio::select! {
                 () = &mut deadline => {
                     let seconds = timeout.as_secs_f64();
-                    let cause = format!("The model process was killed: a cancelled prediction did not end within {seconds} s.");
-                    self.worker.life.kill(cause);
+                    self.worker.life.kill(format!("{NOT_CANCELLED} {seconds} s."));
                     return Verdict::Gone;
                 }
                 () = &mut again, if may_be_lost && self.call.is_some() => {
@@ -355,7 +356,7 @@ impl<'a> Run<'a> {
             tokio::select! {
                 Some(message) = self.messages.recv() => self.note_late(message).await,
                 () = dead.cancelled() => {}
-                () = async { grace.as_mut().expect("it is waited for only while it is there").await }, if grace.is_some() => {
+                () = async { grace.as_mut().expect("asked for only while it is there").await }, if grace.is_some() => {
                     grace = None;
                     life.kill(cause);
                 }
@@ -366,8 +367,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits for the last of what child processes have printed. A model that has closed its standard streams is waited for in vain,
-    /// but only once.
+    /// Waits for the last of what child processes have printed. A model that has closed its standard streams is
+    /// waited for in vain, but only once.
     async fn hear_out(&mut self) {
         let Some(Call { number, .. }) = self.call.filter(|_| self.worker.hears_children()) else { return };
         let mut grace = self.worker.life.clock.sleep(SAID_GRACE);

@@ -1,9 +1,9 @@
 """What Cogwire puts between Cog's worker and a model.
 
-The worker loads this file in place of the model's. It loads the model itself, and repairs on the way what the worker loses: tracebacks in the
-logs, the last lines of a setup that fails, a last line without a line end (which would begin the logs of the next prediction), lines that several
-predictions write at once, what C libraries have buffered, items of asynchronous generators (which the worker keeps until the end), and the
-files that a model goes on to change.
+The worker loads this file in place of the model's. It loads the model itself, and repairs on the way what the worker
+loses: tracebacks in the logs, the last lines of a setup that fails, a last line without a line end (which would begin
+the logs of the next prediction), lines that several predictions write at once, what C libraries have buffered, items
+of asynchronous generators (which the worker keeps until the end), and files that a model goes on to change.
 
 It speaks to Cogwire in marks: lines of the logs that begin with a secret. Nothing else in the logs is changed.
 """
@@ -179,7 +179,10 @@ def _mark_descriptors(number):
 
 
 def _settle():
-    """Waits until Cogwire has read everything so far. The worker may drop lines of a setup, so the question is repeated."""
+    """Waits until Cogwire has read everything so far.
+
+    The worker may drop lines of a setup, so the question is repeated.
+    """
     _flush()
     _leash.answered.clear()
     for _ in range(_SETTLE_ATTEMPTS):
@@ -202,8 +205,10 @@ def _print_traceback(error):
 
 
 def _kept(path):
-    """A copy of a file that the model produced: it may write to the same name again before the copy is read. After a training
-    there is nothing left that could."""
+    """A copy of a file that the model produced, which may write to the same name again before the copy is read.
+
+    After a training there is nothing left that could.
+    """
     path = os.fspath(path)
     if os.path.isdir(path):
         raise IsADirectoryError(f"the output {path} is a folder: return a file")
@@ -279,7 +284,7 @@ def _plain(value):
 
 
 def _result(value):
-    """What the worker gets: it passes on files itself, also in a list, but would put those that are deeper into the text."""
+    """What the worker gets. It passes on files itself, also in a list, but would put deeper ones into the text."""
     return [_item(item) for item in value] if isinstance(value, list) else _item(value)
 
 
@@ -312,7 +317,7 @@ def _like(model):
 
 
 def _fill_in_defaults(model):
-    """Puts the values of `Input(default=...)` in their place, which the worker does only with the function that it sees."""
+    """Puts the values of `Input(default=...)` in their place: the worker does so only where it sees the function."""
     while model is not None:
         defaults, keywords = getattr(model, "__defaults__", None), getattr(model, "__kwdefaults__", None)
         if defaults:

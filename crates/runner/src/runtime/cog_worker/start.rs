@@ -1,7 +1,7 @@
 //! From nothing to a worker that is ready.
 //!
-//! What the setup prints is read until the shim says that this was all: the worker may say that it is ready, or even end, before it has
-//! passed on the last lines.
+//! What the setup prints is read until the shim says that this was all: the worker may say that it is ready, or even
+//! end, before it has passed on the last lines.
 
 use std::fs;
 use std::io;

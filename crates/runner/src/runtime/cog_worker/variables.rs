@@ -8,7 +8,8 @@ use std::path::Path;
 
 use super::CogModel;
 
-/// What a process gets from the server's environment: where programs, libraries, graphics cards and the ways to the outside are.
+/// What a process gets from the server's environment: where programs, libraries, graphics cards and the ways to the
+/// outside are.
 const PASSED_ON: [&str; 19] = [
     "HOME",
     "USER",

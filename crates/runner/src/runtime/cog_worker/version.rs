@@ -23,7 +23,8 @@ pub(super) fn worker_of(version: &str) -> Result<Worker, BootError> {
     match (parts.next().flatten(), parts.next().flatten()) {
         (Some(0), Some(minor)) if KNOWN.contains(&minor) => Ok(Worker::Known),
         (Some(0), Some(minor)) if minor < *KNOWN.start() => Err(BootError::Unsupported(format!(
-            "Cog {version} is older than 0.17 and has no worker of its own: run the model as an HTTP server (cog_http), or use a newer Cog"
+            "Cog {version} is older than 0.17 and has no worker of its own: run the model as an HTTP server \
+             (cog_http), or use a newer Cog"
         ))),
         _ => Ok(Worker::Unknown),
     }
@@ -32,7 +33,8 @@ pub(super) fn worker_of(version: &str) -> Result<Worker, BootError> {
 /// The error about a worker that says something unknown about itself, or nothing.
 pub(super) fn not_understood(version: &str) -> BootError {
     BootError::Unsupported(format!(
-        "the worker of Cog {version} does not speak a protocol that is known here: run the model as an HTTP server (cog_http), or use a Cog \
+        "the worker of Cog {version} does not speak a protocol that is known here: run the model as an HTTP server \
+         (cog_http), or use a Cog \
          from 0.17 to 0.23"
     ))
 }
