@@ -1,3 +1,4 @@
+import tempfile
 import typing
 
 from cog import BasePredictor, ConcatenateIterator, Path
@@ -16,6 +17,7 @@ class Frames(BasePredictor):
     """Writes every frame to the same file."""
 
     def predict(self, count: int) -> typing.Iterator[Path]:
+        path = Path(tempfile.gettempdir()) / "frame.txt"
         for number in range(count):
-            Path("/tmp/cogwire-test-frame.txt").write_text(f"frame {number}")
-            yield Path("/tmp/cogwire-test-frame.txt")
+            path.write_text(f"frame {number}")
+            yield path
