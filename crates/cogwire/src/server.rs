@@ -100,7 +100,7 @@ impl Server {
         private_file::folder(&config.data_dir)
             .map_err(|error| Error::DataDir { path: config.data_dir.clone(), error })?;
         let tls = acceptor(&config)?;
-        let parts = Parts::assemble(config, &url, &surroundings).await?;
+        let parts = Box::pin(Parts::assemble(config, &url, &surroundings)).await?;
         let server = Self {
             url,
             address,
@@ -119,7 +119,7 @@ impl Server {
     /// # Errors
     /// When one of them cannot be added. The server goes on without it.
     pub async fn add_models(&self, config: &Config) -> Result<(), Error> {
-        let adding = models::add_named(&self.engine, config);
+        let adding = Box::pin(models::add_named(&self.engine, config));
         self.lifecycle.soft().run_until_cancelled(adding).await.unwrap_or(Ok(()))?;
         self.prepared.cancel();
         Ok(())

@@ -63,7 +63,7 @@ pub(super) fn config(
 /// Where the API puts packages while they arrive; nothing on a server that runs no models.
 pub(super) fn incoming(config: &Config) -> Option<Incoming> {
     let folder = incoming_folder(&config.data_dir);
-    config.roles.run.then(|| Incoming { folder, limit: config.models.package_limit })
+    config.roles.run.then_some(Incoming { folder, limit: config.models.package_limit })
 }
 
 /// Removes what an earlier run left half received, half unpacked or running, and makes the folder that processes need.

@@ -89,7 +89,7 @@ impl Engine {
     /// When it cannot be prepared, started or stored.
     pub async fn add_package(&self, new: NewPackage, tell: &Tell) -> Result<Version, AddError> {
         let digest = new.digest.clone();
-        let adding = self.0.add_package(new, tell);
+        let adding = Box::pin(self.0.add_package(new, tell));
         let added = self.0.soft.run_until_cancelled(adding).await.unwrap_or(Err(AddError::Stopping));
         if added.is_err() {
             self.0.forget_unused(&digest).await;
@@ -102,7 +102,7 @@ impl Engine {
     /// # Errors
     /// When the server cannot be used.
     pub async fn add_server(&self, new: NewServer, tell: &Tell) -> Result<Version, AddError> {
-        let adding = self.0.add_server(new, tell);
+        let adding = Box::pin(self.0.add_server(new, tell));
         self.0.soft.run_until_cancelled(adding).await.unwrap_or(Err(AddError::Stopping))
     }
 

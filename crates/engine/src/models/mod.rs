@@ -106,7 +106,8 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn new(config: ModelsConfig, files: Arc<Files>) -> Self {
-        let environments = Environments::new(home_of_environments(&config.folder), config.search_path.clone());
+        let environments =
+            Environments::new(home_of_environments(&config.folder), config.search_path.clone());
         Self { config, files, environments, bench: Semaphore::new(1) }
     }
 }

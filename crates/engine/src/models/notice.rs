@@ -141,7 +141,7 @@ impl Shared {
         self.tracker.spawn(async move {
             let stop = shared.soft.clone();
             // What is cut off by a stop is begun again by the next start.
-            stop.run_until_cancelled(shared.prepare_noticed(version, pause)).await;
+            stop.run_until_cancelled(Box::pin(shared.prepare_noticed(version, pause))).await;
         });
         Ok(())
     }

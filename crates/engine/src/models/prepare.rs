@@ -55,7 +55,7 @@ pub(crate) struct Unpacked {
 impl Unpacked {
     /// What the model says about itself.
     pub(crate) async fn inspect(&self) -> Result<Inspection, Unprepared> {
-        Ok(package::inspect(&self.environment, &self.folder, &self.config).await?)
+        Ok(Box::pin(package::inspect(&self.environment, &self.folder, &self.config)).await?)
     }
 }
 
@@ -120,7 +120,9 @@ impl Workshop {
             any_python: self.config.any_python,
             ..package::Request::new(&config, &folder)
         };
-        let environment = self.environments.prepare(&request, &mut |progress| say(tell, progress)).await?;
+        // On the heap: it is large, and everybody who waits for it would be.
+        let mut told = |progress: Progress<'_>| say(tell, progress);
+        let environment = Box::pin(self.environments.prepare(&request, &mut told)).await?;
         Ok(Unpacked { folder, config, environment })
     }
 
@@ -210,7 +212,7 @@ fn say(tell: &Tell, progress: Progress<'_>) {
     match progress {
         Progress::Waiting => tell.step("Waiting for another one that needs the same environment"),
         Progress::Creating { python } => {
-            tell.step(format_args!("Making an environment with Python {python}"))
+            tell.step(format_args!("Making an environment with Python {python}"));
         }
         Progress::Installing { with } => tell.step(format_args!("Installing its packages with {with}")),
         Progress::Output(line) => tell.log(line),

@@ -16,7 +16,7 @@ impl Workshop {
     pub(super) async fn ask_server(&self, url: &str, slots: u32) -> Result<CogFacts, Unprepared> {
         let server = self.cog_server(url, slots);
         let server = CogServer { setup_timeout: server.setup_timeout.min(PATIENCE), ..server };
-        Ok(server.facts(self.config.surroundings.clock.clone()).await?)
+        Ok(Box::pin(server.facts(self.config.surroundings.clock.clone())).await?)
     }
 
     pub(super) fn server(

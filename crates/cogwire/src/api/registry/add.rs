@@ -91,9 +91,9 @@ async fn receive(body: Body, incoming: &Incoming) -> Result<(TempPath, Digest), 
             return Err(too_large(incoming.limit).into());
         }
         hash.update(&piece);
-        file.write_all(&piece).await.map_err(no_space)?;
+        file.write_all(&piece).await.map_err(|error| no_space(&error))?;
     }
-    file.flush().await.map_err(no_space)?;
+    file.flush().await.map_err(|error| no_space(&error))?;
     Ok((path, Digest::from_sha256(hash.finalize().into())))
 }
 
@@ -145,7 +145,7 @@ fn too_large(limit: u64) -> ErrorBody {
     ErrorBody::new(413, detail)
 }
 
-fn no_space(error: std::io::Error) -> Failure {
+fn no_space(error: &std::io::Error) -> Failure {
     tracing::error!(%error, "a package could not be received");
     ErrorBody::unavailable("The server could not write the package to its disk.", 60).into()
 }
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> String {
-        server("acme/far".parse().expect("a name"), body.as_bytes()).err().expect("refused").detail
+        server("acme/far".parse().expect("a name"), body.as_bytes()).expect_err("refused").detail
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(in crate::api) async fn create_model(
 }
 
 /// A body, read.
+#[derive(Debug)]
 struct Asked {
     name: ModelName,
     description: Option<String>,
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_said() {
-        let details = |body| read(&body).err().expect("refused").detail;
+        let details = |body| read(&body).expect_err("refused").detail;
         insta::assert_snapshot!(
             [
                 details(json!({})),
@@ -127,6 +128,6 @@ mod tests {
             ]
             .join("\n---\n")
         );
-        assert_eq!(Asked::read(b"[]").err().expect("refused").status, 400);
+        assert_eq!(Asked::read(b"[]").expect_err("refused").status, 400);
     }
 }

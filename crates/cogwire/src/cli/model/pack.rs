@@ -1,6 +1,6 @@
 //! Packs a folder into a temporary file, to be sent.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cogwire_package::{CogConfig, Packed, pack};
 use tempfile::NamedTempFile;
@@ -20,7 +20,7 @@ pub(super) async fn folder(folder: &Path) -> Outcome<Package> {
     packed.map_err(|error| Failure::of("the model could not be packed", &error))?
 }
 
-fn blocking(folder: &PathBuf) -> Outcome<Package> {
+fn blocking(folder: &Path) -> Outcome<Package> {
     let unusable = |error: &dyn std::error::Error| {
         Failure::of(format_args!("{} cannot be added", folder.display()), error)
     };
