@@ -23,6 +23,8 @@ pub struct Models {
     pub cancel_timeout: Duration,
     /// The most memory of an instance, in bytes.
     pub memory: Option<u64>,
+    /// Variables of the server that models see.
+    pub variables: Vec<String>,
     /// Whether another Python than `cog.yaml` names will do.
     pub any_python: bool,
     /// The largest package that may be uploaded, in bytes.
@@ -112,6 +114,13 @@ pub(super) fn named_model(text: &str, path: impl Fn(&str) -> PathBuf) -> Option<
     Some(NamedModel { name, place })
 }
 
+/// The name of a variable that is not one of the server's settings or secrets.
+pub(super) fn variable(text: &str) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let valid = !text.is_empty() && text.bytes().all(allowed) && !text.starts_with("COGWIRE_");
+    valid.then(|| text.to_owned())
+}
+
 /// `MIN..MAX` or `OWNER/NAME=MIN..MAX`.
 pub(super) fn instances(text: &str) -> Option<(Option<ModelName>, InstanceRange)> {
     let (model, range) = match text.split_once('=') {
@@ -152,6 +161,14 @@ mod tests {
         let all: Instances = ranges.into_iter().collect();
         assert_eq!(all.of(&name("acme/hello")), InstanceRange { min: 1, max: 4 });
         assert_eq!(all.of(&name("acme/other")), InstanceRange { min: 0, max: 2 });
+    }
+
+    #[test]
+    fn the_servers_own_variables_are_not_for_models() {
+        assert_eq!(variable("HF_TOKEN").as_deref(), Some("HF_TOKEN"));
+        for bad in ["", "COGWIRE_API_TOKEN", "A=B", "A B"] {
+            assert_eq!(variable(bad), None, "for {bad}");
+        }
     }
 
     #[test]

@@ -110,6 +110,7 @@ settings! {
     MODELS One "idle_timeout" "TIME" "How long a process without work stays: 5m, never";
     MODELS One "cancel_timeout" "TIME" "How long a model may take to obey a cancel; then its process is killed";
     MODELS One "instance_memory" "SIZE" "The most memory of a model's process";
+    MODELS Many "model_env" "NAME" "Variables of the server that models see as well, such as HF_TOKEN";
     MODELS Switch "any_python" "BOOL" "Run models with another Python than their cog.yaml names";
     MODELS One "package_limit" "SIZE" "The largest model that may be uploaded, such as 20GiB";
     MODELS One "internal_listen" "ADDR" "Where models fetch their input files, and Cog servers report";

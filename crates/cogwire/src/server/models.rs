@@ -48,6 +48,7 @@ pub(super) fn config(
             setup_timeout: config.limits.setup,
             cancel_timeout: config.models.cancel_timeout,
             memory_limit: config.models.memory,
+            passed_on: config.models.variables.clone(),
             work_dir: work_folder(&config.data_dir),
             ..ProcessConfig::default()
         },

@@ -70,6 +70,8 @@ pub struct ProcessConfig {
     pub stop_grace: Duration,
     /// How many bytes of addresses a process may use, on systems that can limit it.
     pub memory_limit: Option<u64>,
+    /// More variables of this program that models see, by name.
+    pub passed_on: Vec<String>,
     /// A folder of this server alone, for what processes need while they run. What is in it when the server starts
     /// can be deleted.
     pub work_dir: PathBuf,
@@ -82,6 +84,7 @@ impl Default for ProcessConfig {
             cancel_timeout: Duration::from_secs(10),
             stop_grace: Duration::from_secs(10),
             memory_limit: None,
+            passed_on: Vec::new(),
             work_dir: std::env::temp_dir(),
         }
     }

@@ -81,7 +81,7 @@ impl Starting {
             program: program.clone(),
             arguments: vec!["-c".into(), "import coglet; coglet.server._run_worker()".into()],
             folder: model.folder.clone(),
-            variables: variables::of(model, &temporary, shim.into()),
+            variables: variables::of(model, &config.passed_on, &temporary, shim.into()),
             family: format!("{:032x}", entropy.bits()),
             memory_limit: config.memory_limit,
         };

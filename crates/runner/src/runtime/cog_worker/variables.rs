@@ -35,9 +35,15 @@ const PASSED_ON: [&str; 19] = [
 const LOOPBACK: &str = "localhost,127.0.0.1,::1";
 
 /// All variables, the model's own last.
-pub(super) fn of(model: &CogModel, temporary: &Path, shim: OsString) -> Vec<(OsString, OsString)> {
+pub(super) fn of(
+    model: &CogModel,
+    more: &[String],
+    temporary: &Path,
+    shim: OsString,
+) -> Vec<(OsString, OsString)> {
+    let names = PASSED_ON.into_iter().chain(more.iter().map(String::as_str));
     let mut variables: Vec<(OsString, OsString)> =
-        PASSED_ON.iter().filter_map(|name| Some(((*name).into(), env::var_os(name)?))).collect();
+        names.filter_map(|name| Some((name.into(), env::var_os(name)?))).collect();
     let mut add = |name: &str, value: OsString| variables.push((name.into(), value));
     add("PATH", path(&model.bin));
     add("LANG", "C.UTF-8".into());

@@ -107,15 +107,18 @@ fn a_program_that_aborts() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
+        let events = model.events(&json!({"what": "leaves_behind"})).await;
+        let mut processes: Vec<Value> = events.iter().filter_map(item).collect();
+        processes.push(json!(model.instance.process().expect("it runs").pid));
         let (mut run, _cancel) = model.begin(&json!({"what": "ignores"}));
         until_logged(&mut run, "hanging").await;
-        println!("process {}", model.instance.process().expect("it runs").pid);
+        println!("processes {}", json!(processes));
         std::process::abort();
     });
 }
 
 #[test]
-fn a_model_that_hangs_ends_with_the_program_that_started_it() {
+fn everything_ends_with_the_program_that_started_it() {
     let name = "runtime::cog_worker::tests::death::a_program_that_aborts";
     let program = std::env::current_exe().expect("this one");
     let temporary = tempfile::tempdir().expect("a folder");
@@ -125,9 +128,11 @@ fn a_model_that_hangs_ends_with_the_program_that_started_it() {
         .output()
         .expect("it starts");
     let output = String::from_utf8_lossy(&output.stdout).into_owned();
-    let process = output.split("process ").nth(1).and_then(|text| text.split_whitespace().next());
-    let process: Value = process.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{output}"));
-    while is_alive(&process) {
+    let processes = output.split("processes ").nth(1).and_then(|text| text.lines().next());
+    let processes: Vec<Value> =
+        processes.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| panic!("{output}"));
+    assert_eq!(processes.len(), 4);
+    while processes.iter().any(is_alive) {
         std::thread::yield_now();
     }
 }
