@@ -69,8 +69,18 @@ def test_a_second_training_makes_the_newest_version(client, destination):
     first = wait_for_end(client, train(client, destination, io.BytesIO(ANIMALS)))
     second = wait_for_end(client, train(client, destination, io.BytesIO(b"wolf,it barks\nfox,it sings\n")))
     assert (first.status, second.status) == ("succeeded", "succeeded")
-    wait_until(lambda: client.run(destination, input=BARKING) == "wolf", what="running the newest version by the model's name")
+    assert client.run(destination, input=BARKING) == "wolf"
     assert client.run(first.output["version"], input=BARKING) == "dog"
+
+
+def test_a_version_that_is_removed_runs_no_more(client, destination):
+    examples = io.BytesIO(b"seal,it barks in the water\n")
+    version = wait_for_end(client, train(client, destination, examples)).output["version"]
+    assert client.run(version, input=BARKING) == "seal"
+    client.models.get(destination).versions.delete(version.split(":")[1])
+    with pytest.raises(ReplicateError) as caught:
+        client.run(version, input=BARKING)
+    assert (caught.value.status, caught.value.title) == (422, "Invalid version or not permitted")
 
 
 def test_trainings_are_listed_with_their_weights(client, destination):

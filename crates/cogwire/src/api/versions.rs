@@ -32,10 +32,11 @@ pub(super) struct Runnable {
     source: Json,
 }
 
-/// What was looked up a moment ago.
+/// What was looked up a moment ago, with the edition of the models that it was looked up under: what this node has changed
+/// since is seen at once, and what other nodes change soon.
 pub(super) struct Versions {
-    by_id: Recent<VersionId, Arc<Runnable>>,
-    latest: Recent<ModelName, VersionId>,
+    by_id: Recent<VersionId, (u64, Arc<Runnable>)>,
+    latest: Recent<ModelName, (u64, VersionId)>,
 }
 
 impl Default for Versions {
@@ -90,25 +91,26 @@ impl Api {
 
     /// The version that runs when a model is called by its name; `None` when there is no such model, or it has no version.
     pub(super) async fn latest_version(&self, model: &ModelName) -> Result<Option<Arc<Runnable>>, Failure> {
-        let now = self.now();
-        if let Some(id) = self.versions.latest.get(model, now) {
+        let (now, edition) = (self.now(), self.engine.models_edition());
+        if let Some((_, id)) = self.versions.latest.get(model, now).filter(|(of, _)| *of == edition) {
             return self.version(&id).await;
         }
         let found = self.store.model(model).await?.and_then(|model| model.latest_version);
         let Some(version) = found else { return Ok(None) };
-        self.versions.latest.put(model.clone(), version.id.clone(), now);
+        self.versions.latest.put(model.clone(), (edition, version.id.clone()), now);
         self.version(&version.id).await
     }
 
     async fn version(&self, id: &VersionId) -> Result<Option<Arc<Runnable>>, Failure> {
-        let now = self.now();
-        if let Some(known) = self.versions.by_id.get(id, now) {
+        let (now, edition) = (self.now(), self.engine.models_edition());
+        if let Some((_, known)) = self.versions.by_id.get(id, now).filter(|(of, _)| *of == edition) {
             return Ok(Some(known));
         }
         let Some(version) = self.store.version(id).await? else { return Ok(None) };
-        let unchanged = self.versions.by_id.get_old(id).filter(|old| old.source == version.openapi_schema);
+        let old = self.versions.by_id.get_old(id).map(|(_, old)| old);
+        let unchanged = old.filter(|old| old.source == version.openapi_schema);
         let runnable = unchanged.unwrap_or_else(|| Arc::new(Runnable::compile(&version)));
-        self.versions.by_id.put(id.clone(), Arc::clone(&runnable), now);
+        self.versions.by_id.put(id.clone(), (edition, Arc::clone(&runnable)), now);
         Ok(Some(runnable))
     }
 }

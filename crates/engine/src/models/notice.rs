@@ -1,6 +1,7 @@
 //! Noticing which versions there are to run, and preparing them one after the other.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +41,11 @@ pub enum Unready {
 
 /// How the versions with a recipe stand on this node.
 #[derive(Debug, Default)]
-pub(crate) struct Noticed(Mutex<HashMap<VersionId, Standing>>);
+pub(crate) struct Noticed {
+    versions: Mutex<HashMap<VersionId, Standing>>,
+    /// Grows after every change that this node has made or seen.
+    edition: AtomicU64,
+}
 
 #[derive(Debug)]
 enum Standing {
@@ -52,17 +57,19 @@ enum Standing {
 impl Noticed {
     fn lock(&self) -> MutexGuard<'_, HashMap<VersionId, Standing>> {
         // The map is whole after every statement.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A version runs here by now.
     pub(crate) fn ready(&self, version: &VersionId) {
         self.lock().insert(version.clone(), Standing::Ready);
+        self.edition.fetch_add(1, Ordering::AcqRel);
     }
 
     /// A version is gone.
     pub(crate) fn gone(&self, version: &VersionId) {
         self.lock().remove(version);
+        self.edition.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Those that are not looked after at `now`.
@@ -101,6 +108,12 @@ impl Noticed {
 }
 
 impl Engine {
+    /// Changes whenever this node has made, removed or noticed a version. What the store said under another edition may
+    /// be out of date.
+    pub fn models_edition(&self) -> u64 {
+        self.0.noticed.edition.load(Ordering::Acquire)
+    }
+
     /// The versions with a recipe that this node does not run yet, and why.
     pub fn unready_models(&self) -> Vec<ModelState> {
         let known = self.0.noticed.lock();
