@@ -14,6 +14,7 @@ mod errors;
 mod files;
 mod idempotency;
 mod list;
+mod models;
 mod restart;
 mod retention;
 mod roles;

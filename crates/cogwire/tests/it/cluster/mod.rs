@@ -16,6 +16,7 @@ mod settled;
 
 mod deaths;
 mod live;
+mod models;
 mod outages;
 mod partitions;
 mod pauses;

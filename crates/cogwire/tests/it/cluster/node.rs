@@ -18,6 +18,7 @@ pub(super) struct Node {
     address: String,
     dir: PathBuf,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, PathBuf)>,
     process: Option<Process>,
 }
 
@@ -39,8 +40,14 @@ impl Node {
             address,
             dir,
             arguments,
+            variables: Vec::new(),
             process: None,
         }
+    }
+
+    /// The same with these variables in its environment.
+    pub(super) fn with_variables(self, variables: impl Into<Vec<(&'static str, PathBuf)>>) -> Self {
+        Self { variables: variables.into(), ..self }
     }
 
     /// Starts a process, after the one before it, and waits until it is ready; panics when it ends instead.
@@ -146,6 +153,7 @@ impl Node {
     fn command(&self) -> Command {
         let mut command = serve_at(&self.address, &self.dir);
         command.args(&self.arguments).env("COGWIRE_DATABASE_URL", Database::url_through(self.proxy.port));
+        command.envs(self.variables.iter().cloned());
         // Whoever looks for a fault asks for more than the usual log.
         if let Ok(filter) = std::env::var("RUST_LOG") {
             command.env("RUST_LOG", filter);

@@ -36,7 +36,8 @@ impl Process {
         Self::start_as(command).await
     }
 
-    async fn start_as(command: Command) -> Self {
+    /// The same with any command that serves.
+    pub(crate) async fn start_as(command: Command) -> Self {
         let (found, url) = mpsc::channel();
         let child = spawn(command, move |line| {
             // Only the first one is waited for.

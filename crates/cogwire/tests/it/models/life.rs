@@ -1,0 +1,103 @@
+//! When processes come and go, who waits for them, and who is next.
+
+use serde_json::{Value, json};
+
+use super::folder::Folder;
+use super::site::{Site, ZOO, text, wait_gone};
+
+async fn number(site: &Site, model: &str) -> u64 {
+    let created = site.create_with(model, json!({"act": "says_its_number"})).await;
+    text(&site.end(&created).await["output"]).parse().expect("a number")
+}
+
+fn of_model(instances: &[Value], model: &str) -> Vec<u64> {
+    let own = instances.iter().filter(|instance| instance["model"] == model);
+    own.filter_map(|instance| instance["pid"].as_u64()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_work_is_stopped_unless_it_is_to_be_kept() {
+    let site = Site::start(&["--idle-timeout", "200ms", "--instances", "acme/kept=1..1"]).await;
+    for model in [ZOO, "acme/kept"] {
+        site.add(&Folder::zoo(), model).await.version();
+    }
+    let (stopped, kept) = (number(&site, ZOO).await, number(&site, "acme/kept").await);
+    site.wait_instances("the end of the idle one", |all| of_model(all, ZOO).is_empty()).await;
+    wait_gone(stopped).await;
+    let started = number(&site, ZOO).await;
+    assert_ne!(started, stopped, "the next prediction starts it again");
+    let left = site.wait_instances("its end", |all| of_model(all, ZOO).is_empty()).await;
+    assert_eq!(of_model(&left, "acme/kept"), [kept]);
+
+    std::process::Command::new("kill").args(["-9", &kept.to_string()]).status().expect("kill runs");
+    let replaced = |all: &[Value]| of_model(all, "acme/kept").iter().any(|process| *process != kept);
+    site.wait_instances("another one in its place", replaced).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predictions_for_one_slot_wait_in_the_order_of_their_creation() {
+    let site = Site::with_zoo(&[]).await;
+    let (gate, notes) = (site.gate("go"), site.gate("notes"));
+    let note = |line: usize| json!({"act": "takes_note", "text": format!("{}|{line}", notes.path())});
+    let first = site.create(gate.input()).await;
+    site.begun(&first).await;
+    let mut created = Vec::new();
+    for line in 0..3 {
+        created.push(site.create(note(line)).await);
+        let progress = site.progress(&created[line]).await;
+        assert_eq!((&progress["phase"], &progress["ahead"]), (&json!("queued"), &json!(line)), "{progress}");
+    }
+    insta::assert_snapshot!("progress_of_the_third", site.progress(&created[2]).await);
+    gate.open();
+    // The slot becomes free again and again while these are created.
+    for line in 3..60 {
+        created.push(site.create(note(line)).await);
+    }
+    for prediction in &created {
+        assert_eq!(site.end(prediction).await["status"], "succeeded");
+    }
+    let order: Vec<usize> = std::fs::read_to_string(notes.path())
+        .expect("notes")
+        .lines()
+        .map(|line| line.parse().expect("a number"))
+        .collect();
+    assert_eq!(order, (0..60).collect::<Vec<_>>());
+    assert_eq!(site.progress(&first).await["phase"], "ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_far_a_start_is_can_be_seen() {
+    let site = Site::start(&["--idle-timeout", "100ms"]).await;
+    let (gate, go) = (site.gate("gate"), site.gate("go"));
+    gate.open();
+    let folder = Folder::zoo().with_config(&format!("environment:\n  - \"GATE={}\"\n", gate.path()));
+    site.add(&folder, ZOO).await.version();
+    site.wait_instances("no instance", <[Value]>::is_empty).await;
+    gate.close();
+    let created = site.create(go.input()).await;
+    let boots = |now: &Value| now["phase"] == "booting" && now["last_line"] == "waiting at the gate";
+    let progress = site.wait_progress(&created, "a start", boots).await;
+    assert!(text(&progress["detail"]).starts_with("The model is starting, for "), "{progress}");
+    let instances = site.wait_instances("one that starts", |all| all.len() == 1).await;
+    assert_eq!(
+        (&instances[0]["state"], &instances[0]["setup_logs"]),
+        (&json!("starting"), &json!("waiting at the gate\n"))
+    );
+    gate.open();
+    site.wait_progress(&created, "a run", |now| now["phase"] == "running").await;
+    go.open();
+    assert_eq!(site.end(&created).await["output"], "waited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prediction_that_is_cancelled_stops_and_its_process_stays() {
+    let site = Site::with_zoo(&[]).await;
+    let process = site.only_process().await;
+    let (running, waiting) = (site.create(site.gate("never").input()).await, site.create(json!({})).await);
+    site.begun(&running).await;
+    let canceled = site.cancel(&running).await;
+    assert_eq!((&canceled["status"], &canceled["logs"]), (&json!("canceled"), &json!("waiting\n")));
+    assert_eq!(site.told(&running).await["status"], "canceled");
+    assert_eq!(site.end(&waiting).await["status"], "succeeded");
+    assert_eq!(number(&site, ZOO).await, process);
+}

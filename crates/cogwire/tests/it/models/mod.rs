@@ -1,0 +1,16 @@
+//! Models with real Cog, from the outside: they are added, run, trained and removed by the real binary, and run as real processes.
+
+mod folder;
+mod site;
+mod spoken;
+
+mod adding;
+mod crashes;
+mod life;
+mod misbehaving;
+mod naming;
+mod refused;
+mod trainings;
+
+pub(crate) use folder::{Folder, share_environments, without_network};
+pub(crate) use site::{Added, pack};
