@@ -99,6 +99,18 @@ def test_a_training_that_fails_says_why(client, receiver, destination):
     assert training.logs.startswith("Traceback (most recent call last):\n")
 
 
+def test_a_canceled_training_makes_no_version(client, receiver, destination):
+    before = len(client.models.get(destination).versions.list())
+    # There is enough to learn for some seconds.
+    training = train(client, destination, io.BytesIO(ANIMALS * 500_000), webhook=receiver.url("/canceled-training"))
+    wait_until(lambda: client.trainings.get(training.id).status == "processing", what="the start of the training")
+    training.cancel()
+    assert training.status == "canceled"
+    last = receiver.wait_for_end("/canceled-training")[-1].prediction
+    assert (last["status"], last["output"]) == ("canceled", None)
+    assert len(client.models.get(destination).versions.list()) == before
+
+
 def test_a_training_needs_a_model_for_its_version(client):
     with pytest.raises(ReplicateError) as caught:
         train(client, "acme/nowhere", io.BytesIO(ANIMALS))
