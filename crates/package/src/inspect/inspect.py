@@ -69,18 +69,20 @@ def written_concurrency(function):
 
 
 def how_it_runs(reference):
-    """From the text if it says so, else from the module."""
+    """From the text if it says so, else from the module, whose errors must be told as they are and not as caused by this."""
+    return how_the_text_runs(reference) or how_the_module_runs(reference)
+
+
+def how_the_text_runs(reference):
     path, name = reference.rsplit(":", 1)
     function = target_function(parsed(path), name)
     try:
-        if function is None:
-            raise LookupError
-        return {
+        return function and {
             "is_async": isinstance(function, ast.AsyncFunctionDef),
             "concurrency": written_concurrency(function),
         }
     except LookupError:
-        return how_the_module_runs(reference)
+        return None
 
 
 def how_the_module_runs(reference):

@@ -242,6 +242,7 @@ async fn every_failure_can_be_acted_on() {
         format!("import no_such_module.part\n{}", simple(fine)),
         format!("from cog.types import Weights\n{}", simple(fine)),
         format!("def load():\n    raise RuntimeError('no weights here')\nload()\n{}", simple(fine)),
+        "import no_such_module\n".to_owned(),
         "class Runner:\n    pass\ndef helper(): pass\n".to_owned(),
         "def broken(:\n".to_owned(),
         simple("    def predict(self, text) -> str: ..."),
