@@ -1,7 +1,7 @@
 //! From a version to the runtime that runs it, and from a job to a run.
 //!
-//! Owns the table of versions, which changes while it is used, and nothing else: which model runs how is the business of
-//! [`crate::runtime`], and how a model speaks that of [`crate::reporter`].
+//! Owns the table of versions, which changes while it is used, and nothing else: which model runs how is the
+//! business of [`crate::runtime`], and how a model speaks that of [`crate::reporter`].
 
 mod table;
 
@@ -36,8 +36,8 @@ pub struct Runner {
 pub struct UnknownVersion(pub VersionId);
 
 impl Runner {
-    /// A runner for `models`, which are its catalogue. The first model that claims a version runs it, and a model that is left
-    /// without a version does not appear. Runs are tasks on `tracker` and sleep on `clock`.
+    /// A runner for `models`, which are its catalogue. The first model that claims a version runs it, and a model
+    /// that is left without a version does not appear. Runs are tasks on `tracker` and sleep on `clock`.
     pub fn new(models: Vec<RunnableModel>, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Self {
         let runner = Self { table: RwLock::default(), clock, tracker };
         for model in models {
@@ -48,22 +48,23 @@ impl Runner {
         runner
     }
 
-    /// A runner for `scripts` and the built-in models. A script that claims the version of a built-in model replaces it,
-    /// and a script that has only its name is that model's latest version.
+    /// A runner for `scripts` and the built-in models. A script that claims the version of a built-in model
+    /// replaces it, and a script that has only its name is that model's latest version.
     pub fn builtin_and_scripts(scripts: Scripts, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Self {
         let mut models = scripts.into_models();
         models.extend(builtin::models());
         Self::new(models, clock, tracker)
     }
 
-    /// Serves one more model, outside of the catalogue; false when all its versions are served already. Where its instances
-    /// are to be kept, the first is started now. It must be called inside the runtime that runs the models.
+    /// Serves one more model, outside of the catalogue; false when all its versions are served already. Where its
+    /// instances are to be kept, the first is started now. It must be called inside the runtime that runs the
+    /// models.
     pub fn add(&self, model: RunnableModel) -> bool {
         self.serve(model).is_some()
     }
 
-    /// Serves a version no longer; false when it was not served. Runs that were started go on to their end, and then the
-    /// instances are stopped.
+    /// Serves a version no longer; false when it was not served. Runs that were started go on to their end, and
+    /// then the instances are stopped.
     pub fn remove(&self, version: &VersionId) -> bool {
         self.write().remove(version)
     }
@@ -92,8 +93,8 @@ impl Runner {
         Ok(Run { events })
     }
 
-    /// The models that it was made with, scripts first. Where a model has several entries, the versions of the earlier one are
-    /// newer.
+    /// The models that it was made with, scripts first. Where a model has several entries, the versions of the
+    /// earlier one are newer.
     pub fn catalogue(&self) -> Vec<CatalogueEntry> {
         self.read().catalogue.clone()
     }
@@ -108,8 +109,8 @@ impl Runner {
         self.read().versions.clone()
     }
 
-    /// As many permits as jobs of this version can run at once; whoever starts a run holds one until it has ended. `None` when
-    /// there is no limit, or no such version.
+    /// As many permits as jobs of this version can run at once; whoever starts a run holds one until it has ended.
+    /// `None` when there is no limit, or no such version.
     pub fn capacity(&self, version: &VersionId) -> Option<Arc<Semaphore>> {
         self.read().served.get(version)?.capacity.clone()
     }
@@ -124,8 +125,8 @@ impl Runner {
         self.read().pool(version)?.boot_progress()
     }
 
-    /// Starts an instance of this version if none is there, and waits until it is ready; for a version without instances there
-    /// is nothing to wait for.
+    /// Starts an instance of this version if none is there, and waits until it is ready; for a version without
+    /// instances there is nothing to wait for.
     pub async fn warm_up(&self, version: &VersionId) -> WarmUp {
         let pool = self.read().pool(version).cloned();
         match pool {
@@ -134,8 +135,8 @@ impl Runner {
         }
     }
 
-    /// Stops every instance, and returns when nothing is left of them. The last run has ended before; one that has not is
-    /// waited for. Versions that run in instances are not served any more.
+    /// Stops every instance, and returns when nothing is left of them. The last run has ended before; one that has
+    /// not is waited for. Versions that run in instances are not served any more.
     pub async fn stop(&self) {
         let pools = self.write().retire();
         join_all(pools.iter().map(|pool| pool.closed())).await;

@@ -24,7 +24,8 @@ impl Boot {
         }
     }
 
-    /// The last [`MAX_SETUP_LOGS`] bytes at most; when some are missing, it begins with a whole line where there is one.
+    /// The last [`MAX_SETUP_LOGS`] bytes at most; when some are missing, it begins with a whole line where there is
+    /// one.
     pub(crate) fn logs(&self) -> String {
         self.tail(MAX_SETUP_LOGS)
     }

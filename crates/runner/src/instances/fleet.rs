@@ -1,9 +1,9 @@
 //! What to start, to stop and to give to whom: the decisions of a pool, without its tasks.
 //!
-//! A [`Fleet`] is told what happened and when, and answers what to do now. It promises that there are never more instances than
-//! [`Scale::max`], counting those that are still stopping; that every job that came is given to an instance or refused, unless
-//! it left; and that no instance is given more jobs than it has slots, or any once it is dead. Times are those of a clock that
-//! does not step.
+//! A [`Fleet`] is told what happened and when, and answers what to do now. It promises that there are never more
+//! instances than [`Scale::max`], counting those that are still stopping; that every job that came is given to an
+//! instance or refused, unless it left; and that no instance is given more jobs than it has slots, or any once it
+//! is dead. Times are those of a clock that does not step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -236,7 +236,8 @@ impl Fleet {
         }
     }
 
-    /// Counts a death once all jobs of the instance have said how they ended, because one of them may have been its reason.
+    /// Counts a death once all jobs of the instance have said how they ended, because one of them may have been its
+    /// reason.
     fn bury(&mut self, no: InstanceNo, now: Duration) {
         if let Some(member) = self.members.get_mut(&no)
             && let Member::Dead { busy: 0, excused, cause } = member

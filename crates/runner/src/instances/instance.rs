@@ -1,7 +1,7 @@
 //! What the pool asks of whatever runs models in instances: start one, give it jobs, stop it.
 //!
-//! A runtime that keeps something running implements both traits. It need not know how many instances there are, nor why one
-//! is started or stopped.
+//! A runtime that keeps something running implements both traits. It need not know how many instances there are,
+//! nor why one is started or stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::reporter::{Reporter, Stopped};
 /// Starts instances of one model.
 #[async_trait]
 pub(crate) trait Launcher: Send + Sync + 'static {
-    /// Starts an instance and waits until it is ready for jobs. What it says meanwhile goes to `boot`. Dropping the future
-    /// kills what was started.
+    /// Starts an instance and waits until it is ready for jobs. What it says meanwhile goes to `boot`. Dropping the
+    /// future kills what was started.
     ///
     /// # Errors
     /// When it did not become ready. Nothing of it is left then.
@@ -36,15 +36,16 @@ pub(crate) trait Instance: Send + Sync + 'static {
     /// How many jobs it runs at once; at least one.
     fn slots(&self) -> usize;
 
-    /// Runs a job; the pool never gives more jobs than there are slots. Returns when the slot can take another job, or the
-    /// instance is dead. When the reporter says that the run was stopped, the model is told to cancel, and is killed when it
-    /// has not obeyed after the cancel deadline.
+    /// Runs a job; the pool never gives more jobs than there are slots. Returns when the slot can take another job,
+    /// or the instance is dead. When the reporter says that the run was stopped, the model is told to cancel, and
+    /// is killed when it has not obeyed after the cancel deadline.
     async fn run(&self, job: &Job, reporter: &Reporter) -> Result<End, Stopped>;
 
     /// Cancelled when the instance can run nothing any more.
     fn dead(&self) -> CancellationToken;
 
-    /// Why it died, in a sentence for users, once it has: "The model process was killed by signal 9 (SIGKILL): out of memory?"
+    /// Why it died, in a sentence for users, once it has: "The model process was killed by signal 9 (SIGKILL): out
+    /// of memory?"
     fn cause_of_death(&self) -> Option<String>;
 
     /// The process and its memory, where they are known.

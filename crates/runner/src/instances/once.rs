@@ -7,7 +7,8 @@ use crate::Job;
 use crate::event::End;
 use crate::reporter::{Reporter, Stopped};
 
-/// Starts an instance, runs the job, and stops the instance however the job ended. What a failed setup said is in the job's logs.
+/// Starts an instance, runs the job, and stops the instance however the job ended. What a failed setup said is in
+/// the job's logs.
 pub(crate) async fn run(launcher: &dyn Launcher, job: &Job, reporter: &Reporter) -> Result<End, Stopped> {
     let boot = Boot::default();
     let launched = tokio::select! {

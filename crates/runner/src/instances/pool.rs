@@ -1,8 +1,8 @@
 //! The instances of one version as they live: their tasks, and the jobs that wait for them.
 //!
-//! [`Fleet`] decides; a [`Pool`] carries out. Each instance has one task from its start until nothing is left of it, and a
-//! keeper's task wakes when only time has to pass. All of them are tasks of the runner's tracker and end after
-//! [`Pool::close`].
+//! [`Fleet`] decides; a [`Pool`] carries out. Each instance has one task from its start until nothing is left of
+//! it, and a keeper's task wakes when only time has to pass. All of them are tasks of the runner's tracker and end
+//! after [`Pool::close`].
 
 use std::collections::HashMap;
 use std::fmt;
@@ -91,8 +91,8 @@ struct Ticket<'a> {
 }
 
 impl Pool {
-    /// A pool that starts what [`Scale::min`] asks for at once. Instances are expected to have `slots` slots each. It must be
-    /// made inside the runtime that will use it.
+    /// A pool that starts what [`Scale::min`] asks for at once. Instances are expected to have `slots` slots each.
+    /// It must be made inside the runtime that will use it.
     pub(crate) fn start(
         launcher: Arc<dyn Launcher>,
         scale: Scale,
@@ -121,7 +121,8 @@ impl Pool {
         pool
     }
 
-    /// Runs a job as soon as an instance has a free slot. A job whose instance dies fails with the cause; it is not repeated.
+    /// Runs a job as soon as an instance has a free slot. A job whose instance dies fails with the cause; it is not
+    /// repeated.
     pub(crate) async fn run(self: &Arc<Self>, job: &Job, reporter: &Reporter) -> Result<End, Stopped> {
         let mut no = None;
         loop {
@@ -232,8 +233,8 @@ impl Pool {
         self.tracker.spawn(life::live(Arc::clone(self), no, boot, stop));
     }
 
-    /// Waits for an instance, for a refusal, or for the end of the run. A job that waits again keeps its number, and so its
-    /// place.
+    /// Waits for an instance, for a refusal, or for the end of the run. A job that waits again keeps its number,
+    /// and so its place.
     async fn wait(self: &Arc<Self>, no: &mut Option<JobNo>, reporter: &Reporter) -> Result<Verdict, Stopped> {
         let mut ticket = self.enqueue(no);
         tokio::select! {

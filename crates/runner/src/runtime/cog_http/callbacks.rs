@@ -1,7 +1,7 @@
 //! Where the servers of models send what they have to say.
 //!
-//! Owns the addresses: who waits for the callbacks of which run. Receiving them over HTTP is somebody else's business, who
-//! gives each body to [`CallbackRegistry::deliver`].
+//! Owns the addresses: who waits for the callbacks of which run. Receiving them over HTTP is somebody else's
+//! business, who gives each body to [`CallbackRegistry::deliver`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,8 @@ use bytes::Bytes;
 use cogwire_core::time::Entropy;
 use tokio::sync::mpsc;
 
-/// The most callbacks of one run that wait to be read. Each holds the whole state, so one that finds no place is no loss.
+/// The most callbacks of one run that wait to be read. Each holds the whole state, so one that finds no place is no
+/// loss.
 const QUEUE: usize = 16;
 
 /// An address that servers of models can reach.

@@ -1,8 +1,8 @@
 //! Requests to the server of one model.
 //!
-//! Promises that every answer is bounded by [`MAX_ANSWER`], that every request but the ones that are meant to last has one
-//! deadline, and that connections are tasks that [`Client::close`] ends. Follows no redirects and uses no proxies. Knows HTTP,
-//! and nothing of predictions.
+//! Promises that every answer is bounded by [`MAX_ANSWER`], that every request but the ones that are meant to last
+//! has one deadline, and that connections are tasks that [`Client::close`] ends. Follows no redirects and uses no
+//! proxies. Knows HTTP, and nothing of predictions.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,8 +28,8 @@ pub(super) const MAX_ANSWER: usize = 100 * 1024 * 1024;
 /// How long a connection may take to be set up.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long a connection is kept without a request. Old servers close theirs after 5 s, and a request that crosses with the
-/// closing is lost: this must be shorter.
+/// How long a connection is kept without a request. Old servers close theirs after 5 s, and a request that crosses
+/// with the closing is lost: this must be shorter.
 const KEEP: Duration = Duration::from_secs(2);
 
 /// The most connections that are kept without a request.

@@ -1,7 +1,7 @@
 //! A connection to the server of a model, with or without TLS.
 //!
-//! Acknowledges at once what it reads: Cog's server holds small writes back until the last one is acknowledged, and a delayed
-//! acknowledgement would make every event of a stream 40 ms late.
+//! Acknowledges at once what it reads: Cog's server holds small writes back until the last one is acknowledged, and
+//! a delayed acknowledgement would make every event of a stream 40 ms late.
 
 use std::io;
 use std::pin::Pin;
@@ -18,8 +18,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How long nothing may be heard before the system asks whether the other side is still there. A run may be silent for long,
-/// and what lies between may forget a connection on which nothing happens.
+/// How long nothing may be heard before the system asks whether the other side is still there. A run may be silent
+/// for long, and what lies between may forget a connection on which nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) enum Connection {

@@ -20,7 +20,8 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// What follows from the schema, if there is one. Without a schema a server checks no input, so any input starts a run.
+    /// What follows from the schema, if there is one. Without a schema a server checks no input, so any input
+    /// starts a run.
     pub(super) fn of(coglet: bool, schema: Option<&Json>) -> Self {
         let Some(schema) = schema else {
             let form = OutputForm::Value;

@@ -75,8 +75,8 @@ struct Watch {
 }
 
 impl Watch {
-    /// The stream of the run's events, from the first one. The server may not know the run yet; it does not know it any more
-    /// when it is over.
+    /// The stream of the run's events, from the first one. The server may not know the run yet; it does not know it
+    /// any more when it is over.
     async fn attach(self) -> Option<Events> {
         let mut pause = FIRST_RETRY;
         for _ in 0..TRIES {

@@ -1,9 +1,9 @@
 //! Models that a Cog server runs somewhere: a container that was started by hand, another machine, an old model.
 //!
-//! Promises that whatever the server does, a run ends with its result or with a sentence that says why there is none, and
-//! that nothing it has told is taken back. What a server can do is found out when it is first used. The user's own webhook is
-//! never given to it, and of the callbacks that it makes, only those to addresses of one run are believed. Starting and
-//! stopping servers is the business of whoever runs them.
+//! Promises that whatever the server does, a run ends with its result or with a sentence that says why there is
+//! none, and that nothing it has told is taken back. What a server can do is found out when it is first used. The
+//! user's own webhook is never given to it, and of the callbacks that it makes, only those to addresses of one run
+//! are believed. Starting and stopping servers is the business of whoever runs them.
 
 mod address;
 mod callbacks;

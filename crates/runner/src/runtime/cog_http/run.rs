@@ -1,8 +1,9 @@
 //! One run on a Cog server.
 //!
-//! The request that creates the run is answered when the run is over, and that answer decides. Every kind of server gives
-//! one, it cannot be missed, and it survives a polite stop of the server; answers at once, with the result in a callback, do
-//! not. What it lacks (logs of a failure, anything before the end) comes through the [`super::feed`].
+//! The request that creates the run is answered when the run is over, and that answer decides. Every kind of server
+//! gives one, it cannot be missed, and it survives a polite stop of the server; answers at once, with the result in
+//! a callback, do not. What it lacks (logs of a failure, anything before the end) comes through the
+//! [`super::feed`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,8 +104,8 @@ fn request(server: &Server, job: &Job, inbox: Option<&Inbox>) -> String {
     body
 }
 
-/// An old server tries for minutes to send the last callback before it gives the answer, and does not need to. A newer one
-/// does it beside, and what it streams need not be sent as well.
+/// An old server tries for minutes to send the last callback before it gives the answer, and does not need to. A
+/// newer one does it beside, and what it streams need not be sent as well.
 fn wanted(server: &Server) -> &'static str {
     match (server.facts.coglet, server.facts.streams) {
         (false, _) => r#"["start","output","logs"]"#,
@@ -144,7 +145,8 @@ impl Run<'_> {
         end
     }
 
-    /// A newer server's answer to a failed run has neither its logs nor what the model gave before; its other messages do.
+    /// A newer server's answer to a failed run has neither its logs nor what the model gave before; its other
+    /// messages do.
     async fn wait_for_story(&mut self) {
         let expected = self.server.calls_back() || self.server.facts.streams;
         let late = self.server.clock.sleep(if expected { STORY } else { STORY / 8 });
@@ -188,7 +190,8 @@ async fn cancel(server: &Server, path: &str, over: impl Future<Output = Result<A
     }
 }
 
-/// Asks until the caller drops it: a run that the server does not know may be known in a moment, and asking twice is no harm.
+/// Asks until the caller drops it: a run that the server does not know may be known in a moment, and asking twice
+/// is no harm.
 async fn ask_to_stop(server: &Server, path: &str) {
     loop {
         let call = Call::post(format!("{path}/cancel"));

@@ -1,7 +1,7 @@
 //! What a run has shown so far, put together from what arrives late, twice or in the wrong order.
 //!
-//! Every message of a server holds the whole state or adds a piece to it. What was told once is never taken back: of logs and
-//! lists only what is longer than before counts, and after the end nothing does.
+//! Every message of a server holds the whole state or adds a piece to it. What was told once is never taken back:
+//! of logs and lists only what is longer than before counts, and after the end nothing does.
 
 use std::collections::BTreeMap;
 

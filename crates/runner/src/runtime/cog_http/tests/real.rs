@@ -29,7 +29,8 @@ pub(super) enum Kind {
     Old,
 }
 
-/// Those that can be relied on for more than one run: the older one may say after any run that it is still busy, for ever.
+/// Those that can be relied on for more than one run: the older one may say after any run that it is still busy,
+/// for ever.
 pub(super) const SOUND_KINDS: [Kind; 3] = [Kind::Streaming, Kind::Newest, Kind::Old];
 
 pub(super) const EVERY_KIND: [Kind; 4] = [Kind::Streaming, Kind::Newest, Kind::Older, Kind::Old];
