@@ -132,14 +132,26 @@ fn id_of(child: &Child) -> io::Result<Pid> {
 
 /// Waits for the process, and removes what it leaves behind before it says so.
 async fn attend(mut child: Child, leader: Pid, family: String, sender: watch::Sender<Option<Exit>>) {
+    let left = Left { leader, family };
     let exit = child.wait().await.map_or(Exit::Unknown, Exit::of);
-    group::kill(leader);
     // Looking at every process of the system takes a while.
-    let swept = tokio::task::spawn_blocking(move || group::kill_family(&family)).await;
-    if let Err(error) = swept {
+    if let Err(error) = tokio::task::spawn_blocking(move || drop(left)).await {
         tracing::error!(%error, "the processes that a model left behind could not be looked for");
     }
     sender.send_replace(Some(exit));
+}
+
+/// What a process may leave behind, killed with this. So it also goes when the program stops without waiting for its tasks.
+struct Left {
+    leader: Pid,
+    family: String,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        group::kill(self.leader);
+        group::kill_family(&self.family);
+    }
 }
 
 #[cfg(target_os = "linux")]

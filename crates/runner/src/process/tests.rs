@@ -17,10 +17,12 @@ fn start(script: &str, family: &str) -> (Process, Streams, TaskTracker) {
 }
 
 async fn first_line(streams: &mut Streams) -> String {
-    use tokio::io::{AsyncBufReadExt, BufReader};
-    let mut line = String::new();
-    BufReader::new(&mut streams.output).read_line(&mut line).await.expect("a pipe");
-    line.trim().to_owned()
+    use tokio::io::AsyncReadExt;
+    let mut line = Vec::new();
+    while let Ok(byte @ b' '..) = streams.output.read_u8().await {
+        line.push(byte);
+    }
+    String::from_utf8(line).expect("text")
 }
 
 fn is_alive(process: &str) -> bool {
@@ -72,6 +74,22 @@ async fn a_dropped_process_is_killed() {
     tracker.close();
     tracker.wait().await;
     assert!(!is_alive(&leader));
+}
+
+#[test]
+fn nothing_is_left_of_a_runtime_that_stops_at_once() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (process, children) = runtime.block_on(async {
+        let script = "sleep 1000 & echo $!; setsid sh -c 'echo $$; exec sleep 1000' & wait";
+        let (process, mut streams, _) = start(script, "runtime");
+        let children = [first_line(&mut streams).await, first_line(&mut streams).await];
+        (process, children)
+    });
+    assert!(children.iter().all(|child| is_alive(child)));
+    // Nobody drops the process itself.
+    std::mem::forget(process);
+    drop(runtime);
+    assert!(!children.iter().any(|child| is_alive(child)));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ import ctypes
 import dataclasses
 import enum
 import functools
+import glob
 import importlib.util
 import inspect
 import itertools
@@ -33,6 +34,7 @@ from cog.input import FieldInfo
 
 _options = json.loads(os.environ.pop("COGWIRE_SHIM"))
 _MARK = "\0" + _options["token"] + " "
+_FAMILY = b"COGWIRE_INSTANCE=" + os.environb[b"COGWIRE_INSTANCE"]
 _FILE = "cogwire-file:" + _options["token"] + ":"
 # Larger items go through a file: the worker cuts lines at 4 MiB.
 _LARGEST_MARK = 1 << 20
@@ -52,6 +54,7 @@ class _Leash:
     def _watch(self):
         while self._socket.recv(1):
             self.answered.set()
+        _kill_those_that_left()
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
@@ -151,6 +154,17 @@ _run = contextvars.ContextVar("cogwire_run", default=None)
 _sole_run = None
 _numbers = itertools.count(1)
 _libc = ctypes.CDLL(None)
+
+
+def _kill_those_that_left():
+    """Kills what this process has started and is not in its group any more, where the system shows it."""
+    for process in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(process + "/environ", "rb") as environment:
+                if _FAMILY in environment.read().split(b"\0") and int(process[6:]) != os.getpid():
+                    os.kill(int(process[6:]), signal.SIGKILL)
+        except OSError:
+            pass  # It has ended, or belongs to somebody else.
 
 
 def _mark(**what):
