@@ -1,6 +1,7 @@
 // `replicate.run`: inputs, outputs and files.
 
 import assert from "node:assert/strict";
+import { File } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
