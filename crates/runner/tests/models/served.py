@@ -50,7 +50,7 @@ class Values(BasePredictor):
 
     def floods(self, text):
         for number in range(20_000):
-            print("line", number)
+            print(f"line {number}")
 
 
 class Texts(BasePredictor):
@@ -58,7 +58,8 @@ class Texts(BasePredictor):
         for number in range(count):
             if number == fail_at:
                 raise ValueError(f"told to fail at {number}")
-            print("token", number, flush=True)
+            # In one piece: the oldest server drops the spaces between pieces that come apart.
+            print(f"token {number}", flush=True)
             yield f"t{number} "
             if wait_for_file:
                 wait_for(wait_for_file)
