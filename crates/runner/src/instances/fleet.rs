@@ -140,12 +140,14 @@ impl Fleet {
         actions
     }
 
-    /// When a [`Event::Tick`] would change something, if nothing else happens.
-    pub(super) fn next_wake(&self) -> Option<Duration> {
+    /// When a [`Event::Tick`] may change something, if nothing else happens. That is later than `now`, because what
+    /// is due was done with the last event.
+    pub(super) fn next_wake(&self, now: Duration) -> Option<Duration> {
         let retry = self.wants().gt(&0).then(|| self.trouble.retry_at()).flatten();
         let surplus = self.live() > self.kept();
         let idle = self.members.values().filter_map(|member| self.idle_until(member)).min();
-        [retry, idle.filter(|_| surplus)].into_iter().flatten().min()
+        // A pause that is over stays the last one until a job succeeds.
+        [retry, idle.filter(|_| surplus)].into_iter().flatten().filter(|wake| *wake > now).min()
     }
 
     /// Whether no job can come and nothing is left.

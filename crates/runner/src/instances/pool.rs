@@ -188,7 +188,7 @@ impl Pool {
             for action in state.note(event, now, self.clock.now()) {
                 verdicts.extend(self.act(&mut state, action));
             }
-            self.arm(&mut state);
+            self.arm(&mut state, now);
             if state.fleet.is_over() {
                 self.closed.cancel();
             }
@@ -258,8 +258,8 @@ impl Pool {
     }
 
     /// Wakes the keeper when it would wake too late.
-    fn arm(&self, state: &mut State) {
-        if let Some(wake) = state.fleet.next_wake()
+    fn arm(&self, state: &mut State, now: Duration) {
+        if let Some(wake) = state.fleet.next_wake(now)
             && state.armed.is_none_or(|armed| wake < armed)
         {
             state.armed = Some(wake);

@@ -59,7 +59,7 @@ impl Story {
     }
 
     fn wakes_in(&self) -> Option<u64> {
-        self.fleet.next_wake().map(|wake| wake.saturating_sub(self.now).as_secs())
+        self.fleet.next_wake(self.now).map(|wake| wake.saturating_sub(self.now).as_secs())
     }
 }
 
@@ -132,6 +132,20 @@ fn a_failed_start_ends_the_jobs_that_wait_for_it() {
     assert_eq!(story.came(3), "", "the pause after a failure");
     assert_eq!(story.wakes_in(), Some(1));
     assert_eq!(story.later(1), "start 1");
+}
+
+#[test]
+fn a_pause_that_is_over_wakes_nobody_during_the_next_setup() {
+    let mut story = Story::new(0, 2, 1);
+    assert_eq!(story.came(1), "start 0");
+    assert_eq!(story.ready(0, 1), "job 1 to 0");
+    assert_eq!(story.died(0), "");
+    assert_eq!(story.finished(0, Outcome::Ended), "");
+    assert_eq!(story.gone(0), "");
+    assert_eq!((story.came(2), story.came(3)), (String::new(), String::new()));
+    assert_eq!(story.later(1), "start 1");
+    assert_eq!(story.wakes_in(), None, "the second one has to wait for the first");
+    assert_eq!(story.ready(1, 1), "job 2 to 1, start 2");
 }
 
 #[test]

@@ -159,6 +159,8 @@ fn tell(fleet: &mut Fleet, world: &mut World, event: Event, now: Duration, max: 
         world.instances.values().any(|it| matches!(it, Instance::Ready { slots, busy } if busy < slots));
     assert!(!free || world.waiting.is_empty(), "a job waits beside a free slot");
     assert_eq!(world.waiting.len() + world.busy() + world.ended, world.came as usize, "no job is lost");
+    let wake = fleet.next_wake(now);
+    assert!(wake.is_none_or(|wake| wake > now), "what is due at {wake:?} was not done at {now:?}");
 }
 
 /// From now on everything works: whatever starts becomes ready, whatever stops is gone, and every job succeeds.
@@ -169,7 +171,8 @@ fn settle(fleet: &mut Fleet, world: &mut World, now: &mut Duration, max: usize) 
             Some(event) => tell(fleet, world, event, *now, max),
             None if world.waiting.is_empty() => return,
             None => {
-                let wake = fleet.next_wake().expect("a job that waits without an instance wakes somebody");
+                let wake =
+                    fleet.next_wake(*now).expect("a job that waits without an instance wakes somebody");
                 assert!(wake <= *now + LONG, "a job waits until {wake:?}");
                 *now = wake.max(*now);
                 tell(fleet, world, Event::Tick, *now, max);
