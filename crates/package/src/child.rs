@@ -1,7 +1,8 @@
 //! Runs one tool to its end, and reads what it says.
 //!
-//! Owns the child's process group: whoever stops waiting, by dropping the future too, stops the tool and all that it
-//! started. Output is read as it comes, so that a tool never waits for its reader; no line is longer than a bound.
+//! Owns the child's process group: nothing of it outlives the child, and whoever stops waiting, by dropping the future
+//! too, stops all of it. What leaves the group is on its own. Output is read as it comes, so that a tool never waits for
+//! its reader; no line is longer than a bound.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,7 +23,7 @@ const TAIL_LINES: usize = 20;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 8 * 1024;
 
-/// How many chunks are read after the end. A pipe holds fewer, and a process that stayed behind may write for ever.
+/// How many chunks are read after the end. A pipe holds fewer, and a process that left the group may write for ever.
 const LAST_CHUNKS: usize = 128;
 
 /// How a tool ended.
@@ -65,7 +66,7 @@ pub(crate) async fn run(
 ) -> io::Result<Ended> {
     let (output, input) = io::pipe()?;
     command.stdout(input.try_clone()?).stderr(input);
-    let group = Group(command.process_group(0).kill_on_drop(true).spawn()?);
+    let group = Group::start(&mut command)?;
     // It holds the writing ends of the pipe, and the output would not end.
     drop(command);
     let output = Receiver::from_owned_fd(output.into())?;
@@ -74,13 +75,25 @@ pub(crate) async fn run(
 }
 
 /// The process group of a child, which ends with this value.
-struct Group(Child);
+struct Group {
+    child: Child,
+    /// The child's number, which it has no more once it was waited for. What it left behind keeps the group alive.
+    leader: Option<Pid>,
+}
+
+impl Group {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Ok(Self { child, leader })
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A child that was waited for has no id any more: another process may have it.
-        if let Some(id) = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            let _ = kill_process_group(id, Signal::KILL);
+        if let Some(leader) = self.leader {
+            // Fails when nothing is left.
+            let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 }
@@ -95,12 +108,14 @@ async fn follow(
     let status = loop {
         tokio::select! {
             read = output.read(&mut chunk) => match read? {
-                0 => break group.0.wait().await?,
+                0 => break group.child.wait().await?,
                 read => lines.push(&chunk[..read]),
             },
-            status = group.0.wait() => break status?,
+            status = group.child.wait() => break status?,
         }
     };
+    // At once: when nothing of the group is left, another process may get its number sooner or later.
+    drop(group);
     for _ in 0..LAST_CHUNKS {
         match output.try_read(&mut chunk) {
             Ok(read) if read > 0 => lines.push(&chunk[..read]),
@@ -167,6 +182,13 @@ mod tests {
         }
     }
 
+    /// Waits until a process has ended.
+    async fn wait_gone(id: &str) {
+        while is_alive(id) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn is_alive(id: &str) -> bool {
         // A killed process that nobody has waited for yet is a zombie.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
@@ -188,11 +210,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_stays_behind_is_not_waited_for() {
+    async fn a_process_that_stays_behind_is_killed_and_not_waited_for() {
         let (ended, lines) = said("sleep 600 & echo done; echo $!").await;
         assert!(ended.is_success());
         assert_eq!(lines[0], "done");
-        shell(&format!("kill {}", lines[1])).status().await.expect("it was still there");
+        wait_gone(&lines[1]).await;
     }
 
     #[tokio::test]
@@ -203,9 +225,7 @@ mod tests {
         let ended = run(shell(&script), Duration::from_millis(500), |_| {}).await.expect("it starts");
         assert_eq!(ended, Ended::Deadline);
         let id = std::fs::read_to_string(&id).expect("it started in time");
-        while is_alive(&id) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_gone(&id).await;
     }
 
     #[tokio::test]
@@ -218,9 +238,7 @@ mod tests {
             () = wait_for(&id) => {}
         }
         let id = std::fs::read_to_string(&id).expect("it is there");
-        while is_alive(&id) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_gone(&id).await;
     }
 
     #[test]

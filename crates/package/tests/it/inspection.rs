@@ -1,5 +1,7 @@
 //! What is found out about real models, with real Cog.
 
+use std::time::Duration;
+
 use cogwire_core::json::Json;
 use cogwire_package::{CogConfig, InspectError, Inspection, SchemaSource, how_it_runs, inspect};
 use serde_json::Value;
@@ -233,6 +235,23 @@ async fn a_model_may_write_what_it_likes_while_it_is_imported() {
             "{version}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_a_model_starts_while_it_is_imported_ends_with_the_inspection() {
+    let code = "import subprocess\nchild = subprocess.Popen(['sleep', '600'])\nprint(child.pid, file=open('pid', 'w'))\n";
+    let model = model(&format!("{code}{}", simple("    def predict(self) -> str: ...")), "");
+    inspected(NEW[0], &model).await.expect("it can be imported");
+    let pid = std::fs::read_to_string(model.path().join("pid")).expect("it was started");
+    while is_running(pid.trim()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A killed process that nobody has waited for yet is a zombie.
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
 }
 
 #[tokio::test]
