@@ -5,6 +5,22 @@ use serde_json::{Value, json};
 use super::folder::Folder;
 use super::site::{Site, ZOO, text, wait_gone};
 
+/// A model that does other things while it waits.
+const PATIENT: &str = r#"
+import asyncio
+import os
+
+from cog import BasePredictor
+
+
+class Predictor(BasePredictor):
+    async def predict(self, gate: str) -> str:
+        print(f"waiting for {gate}", flush=True)
+        while not os.path.exists(gate):
+            await asyncio.sleep(0.005)
+        return gate
+"#;
+
 async fn number(site: &Site, model: &str) -> u64 {
     let created = site.create_with(model, json!({"act": "says_its_number"})).await;
     text(&site.end(&created).await["output"]).parse().expect("a number")
@@ -63,6 +79,33 @@ async fn predictions_for_one_slot_wait_in_the_order_of_their_creation() {
         .collect();
     assert_eq!(order, (0..60).collect::<Vec<_>>());
     assert_eq!(site.progress(&first).await["phase"], "ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_with_several_slots_runs_as_many_at_once() {
+    let site = Site::start(&[]).await;
+    let folder = Folder::of(PATIENT).with_config("concurrency:\n  max: 2\n");
+    site.add(&folder, ZOO).await.version();
+    let gates = ["a", "b", "c"].map(|name| site.gate(name));
+    let mut created = Vec::new();
+    for gate in &gates {
+        created.push(site.create(json!({"gate": gate.path()})).await);
+    }
+    for (prediction, gate) in created.iter().zip(&gates).take(2) {
+        let begun = site.begun(prediction).await;
+        assert_eq!(begun["logs"], format!("waiting for {}\n", gate.path()), "its own log and no other");
+    }
+    let instances = site.wait_instances("one instance", |all| all.len() == 1).await;
+    assert_eq!((&instances[0]["busy"], &instances[0]["slots"]), (&json!(2), &json!(2)));
+    assert_eq!(site.progress(&created[2]).await["phase"], "queued");
+    gates[1].open();
+    assert_eq!(site.end(&created[1]).await["output"], gates[1].path());
+    site.begun(&created[2]).await;
+    gates[0].open();
+    gates[2].open();
+    for prediction in &created {
+        assert_eq!(site.end(prediction).await["status"], "succeeded");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,10 +86,8 @@ async fn a_model_that_ignores_a_cancel_is_killed_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_a_model_leaves_behind_go_with_it() {
     let site = Site::with_zoo(&[]).await;
-    let ended = site.run(json!({"act": "leaves_a_daemon"})).await;
-    let processes: Vec<u64> =
-        text(&ended["output"]).split(' ').map(|id| id.parse().expect("a number")).collect();
-    greets(&site).await;
+    let processes = site.leave_processes().await;
+    let ended = greets(&site).await;
     assert_eq!(site.remove(ZOO, text(&ended["version"])).await.status, 202);
     for process in processes {
         wait_gone(process).await;

@@ -197,6 +197,12 @@ impl Site {
         self.wait(created, "its end", |now| now["completed_at"].is_string()).await
     }
 
+    /// Has the model of [`ZOO`] start processes that it does not wait for, and gives their numbers and its own.
+    pub(super) async fn leave_processes(&self) -> Vec<u64> {
+        let ended = self.run(json!({"act": "leaves_a_daemon"})).await;
+        text(&ended["output"]).split(' ').map(|number| number.parse().expect("a number")).collect()
+    }
+
     /// Waits until the model says something.
     pub(super) async fn begun(&self, created: &Value) -> Value {
         self.wait(created, "its first line", |now| !text(&now["logs"]).is_empty()).await
