@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::lifecycle::{CorrectedClock, Lifecycle};
 use connections::Connections;
+use models::Premises;
 use parts::Parts;
 
 pub use credentials::Credentials;
@@ -87,6 +88,7 @@ pub struct Server {
     engine: Engine,
     lifecycle: Lifecycle,
     prepared: CancellationToken,
+    _premises: Option<Premises>,
 }
 
 impl Server {
@@ -100,7 +102,7 @@ impl Server {
         private_file::folder(&config.data_dir)
             .map_err(|error| Error::DataDir { path: config.data_dir.clone(), error })?;
         let tls = acceptor(&config)?;
-        let parts = Box::pin(Parts::assemble(config, &url, &surroundings)).await?;
+        let mut parts = Box::pin(Parts::assemble(config, &url, &surroundings)).await?;
         let server = Self {
             url,
             address,
@@ -109,6 +111,7 @@ impl Server {
             engine: parts.engine.clone(),
             lifecycle: surroundings.lifecycle.clone(),
             prepared: parts.prepared.clone(),
+            _premises: parts.premises.take(),
         };
         parts.spawn(Listening { listener, tls }, &surroundings);
         Ok(server)

@@ -73,6 +73,14 @@ impl Recipe {
         Json::from_value(&serde_json::to_value(self).expect("texts and numbers are JSON"))
     }
 
+    /// The packages and weights that it is made of.
+    pub fn parts(&self) -> Vec<&Digest> {
+        match self {
+            Self::Package { package, weights } => std::iter::once(package).chain(weights).collect(),
+            Self::Server { .. } => Vec::new(),
+        }
+    }
+
     /// The id of the version of `model` that is made so, and has this schema.
     ///
     /// A package says all that there is to say of a version, its schema included: the same one under the same name is the same

@@ -109,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) work: Arc<Notify>,
     /// Prepares versions with a recipe.
     pub(crate) workshop: Option<models::Workshop>,
+    /// Who works on what those are made of.
+    pub(crate) parts: models::Locks,
     /// How those versions stand here.
     pub(crate) noticed: models::Noticed,
     /// Wakes the heartbeat: a node has come or gone.
@@ -144,6 +146,7 @@ impl Engine {
             peers: Peers::default(),
             gives_up_from: Mutex::default(),
             workshop,
+            parts: models::Locks::default(),
             noticed: models::Noticed::default(),
             slots: Arc::new(Semaphore::new(config.max_running)),
             config,

@@ -232,7 +232,12 @@ impl RunLoop {
 
     /// The end of a training that the model has finished: its output is the version that it made.
     async fn publish(&mut self) -> Going {
-        self.pending.end = match self.shared.publish_training(&self.prediction, self.trained.take()).await {
+        let publishing = Box::pin(self.shared.publish_training(&self.prediction, self.trained.take()));
+        let Some(published) = self.cancel.run_until_cancelled(publishing).await else {
+            self.pending = Report::default();
+            return Going::Over;
+        };
+        self.pending.end = match published {
             Ok(output) => {
                 self.pending.events.push(ChunkEvent::Value(output));
                 Some(RunEnd::Succeeded)

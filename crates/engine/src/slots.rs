@@ -23,6 +23,11 @@ pub(crate) struct Slot {
 pub(crate) struct Backlog(Mutex<HashSet<VersionId>>);
 
 impl Backlog {
+    /// Predictions of this version may be waiting.
+    pub(crate) fn expect(&self, version: &VersionId) {
+        self.lock().insert(version.clone());
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashSet<VersionId>> {
         // The set is whole after every statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -112,16 +117,15 @@ impl Places {
         self.wanted.push(Wanted { version, limit: limit as u32 });
     }
 
-    /// A claim that gave less than it might have has seen all that waits.
+    /// A claim that gave less than it might have has seen all that waits; of a version that filled its places, more may wait.
     fn settle(&self, claimed: &[Claimed], backlog: &Backlog) {
-        let in_all = claimed.len() < self.of_node.num_permits();
+        let cut_off = claimed.len() == self.of_node.num_permits();
         let mut backlog = backlog.lock();
-        if backlog.is_empty() || !in_all {
-            return;
-        }
-        for wanted in &self.wanted {
+        for wanted in self.wanted.iter().filter(|wanted| self.of_versions.contains_key(&wanted.version)) {
             let given = claimed.iter().filter(|claimed| claimed.prediction.request.version == wanted.version);
-            if given.count() < wanted.limit as usize {
+            if given.count() == wanted.limit as usize {
+                backlog.insert(wanted.version.clone());
+            } else if !cut_off {
                 backlog.remove(&wanted.version);
             }
         }

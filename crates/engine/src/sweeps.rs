@@ -77,6 +77,7 @@ impl Engine {
         shared.join().await?;
         shared.register_models().await?;
         while shared.take_over().await? == Round::More {}
+        shared.forget_gone_parts().await;
         Ok(())
     }
 

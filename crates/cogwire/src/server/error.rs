@@ -75,8 +75,13 @@ pub enum Error {
     /// A model has no name that could be used.
     #[error("the model {0:?} needs a name: write --model OWNER/NAME={0}")]
     NamelessModel(String),
+    /// Another server runs its models there.
+    #[error(
+        "another server that runs models uses the data directory {}: give each its own with --data-dir", .0.display()
+    )]
+    SharedPremises(PathBuf),
     /// What an earlier run left in the data directory cannot be removed.
-    #[error("cannot clean up in the data directory {}: see that this user may write to it", path.display())]
+    #[error("cannot use the data directory {} for models: see that this user may write to it", path.display())]
     Leftovers {
         /// The folder.
         path: PathBuf,

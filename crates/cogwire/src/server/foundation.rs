@@ -78,11 +78,6 @@ impl Foundation {
         })
     }
 
-    /// What an earlier run left cannot be removed.
-    pub(super) fn leftovers(&self, error: std::io::Error) -> Error {
-        Error::Leftovers { path: self.config.data_dir.clone(), error }
-    }
-
     /// An error of the store, with its place.
     pub(super) fn unusable(&self, error: cogwire_store::Error) -> Error {
         Error::store(&self.config.store_place(), error)

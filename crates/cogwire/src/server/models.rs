@@ -1,6 +1,6 @@
 //! Models that run as processes: how this server runs them, and those that its configuration names.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use super::internal::Internal;
 use super::private_file;
 use crate::api::Incoming;
 use crate::config::{Config, ModelPlace, NamedModel};
+
+/// Held by a server that runs models.
+const LOCK: &str = "models.lock";
 
 /// How long an instance without work stays that is never stopped for it: a hundred years.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -67,14 +70,52 @@ pub(super) fn incoming(config: &Config) -> Option<Incoming> {
     config.roles.run.then_some(Incoming { folder, limit: config.models.package_limit })
 }
 
-/// Removes what an earlier run left half received, half unpacked or running, and makes the folder that processes need.
-pub(super) fn clean(data_dir: &Path) -> io::Result<()> {
+/// The exclusive use of what models need in the data directory. The operating system frees it when the process ends.
+#[derive(Debug)]
+pub(super) struct Premises(#[expect(dead_code, reason = "it is held, not used")] File);
+
+/// Takes what models need in the data directory, and removes what an earlier run left there. Two servers on PostgreSQL may
+/// share a data directory, but not when both run models; nothing on a server that runs none.
+pub(super) fn occupy(config: &Config) -> Result<Option<Premises>, Error> {
+    if !config.roles.run {
+        return Ok(None);
+    }
+    let data_dir = &config.data_dir;
+    let unusable = |error| Error::Leftovers { path: data_dir.clone(), error };
+    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join(LOCK));
+    let lock = lock.map_err(unusable)?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(Error::SharedPremises(data_dir.clone())),
+        Err(TryLockError::Error(error)) => return Err(unusable(error)),
+        Ok(()) => {}
+    }
+    clean(data_dir).map_err(unusable)?;
+    Ok(Some(Premises(lock)))
+}
+
+/// Removes what was left half received, half unpacked or running, and makes the folder that processes need.
+fn clean(data_dir: &Path) -> io::Result<()> {
     let models = data_dir.join("models");
     if models.is_dir() {
         remove_leftovers(&models)?;
     }
+    remove_half_fetched(&data_dir.join("weights"))?;
     [incoming_folder(data_dir), work_folder(data_dir)].iter().try_for_each(|folder| remove(folder))?;
     private_file::folder(&work_folder(data_dir))
+}
+
+/// Temporary files begin with a dot; whole ones are called by their digest.
+fn remove_half_fetched(folder: &Path) -> io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
@@ -197,10 +238,13 @@ mod tests {
     fn what_an_earlier_run_left_is_removed() {
         let data = tempfile::tempdir().expect("a folder");
         clean(data.path()).expect("nothing to do");
-        let left = [incoming_folder(data.path()).join("x"), data.path().join("models/.abc.1.part/x")];
+        let mut left = vec![incoming_folder(data.path()).join("x"), data.path().join("models/.abc.1.part/x")];
         for path in &left {
             fs::create_dir_all(path).expect("made");
         }
+        fs::create_dir_all(data.path().join("weights")).expect("made");
+        left.push(data.path().join("weights/.tmpabc"));
+        fs::write(&left[2], "half").expect("written");
         clean(data.path()).expect("removed");
         assert!(left.iter().all(|path| !path.exists()));
         assert!(work_folder(data.path()).is_dir());

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::foundation::Foundation;
 use super::internal::Internal;
+use super::models::Premises;
 use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, models, token};
 use crate::api::{self, Api, ApiConfig, EnvironmentToken};
 use crate::config::{Config, FileMode};
@@ -48,6 +49,8 @@ pub(super) struct Parts {
     pub(super) prepared: CancellationToken,
     /// On a server that runs models.
     internal: Option<Internal>,
+    /// What only one server may use; until all has stopped.
+    pub(super) premises: Option<Premises>,
 }
 
 impl Parts {
@@ -65,7 +68,7 @@ impl Parts {
         let foundation = Foundation::lay(config, url, surroundings).await?;
         let runs = TaskTracker::new();
         let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
-        models::clean(&foundation.config.data_dir).map_err(|error| foundation.leftovers(error))?;
+        let premises = models::occupy(&foundation.config)?;
         let models = models::config(&foundation, &runs, internal.as_ref());
         let (handoff, delivery) = delivery(&foundation).unzip();
         let files = files_for_models(&foundation, internal.as_ref())?;
@@ -78,7 +81,7 @@ impl Parts {
         }
         let metrics = surroundings.metrics.clone();
         let router = router(&foundation, &engine, metrics, writes.clone(), prepared.clone());
-        Ok(Self { foundation, engine, delivery, runs, writes, router, internal, prepared })
+        Ok(Self { foundation, engine, delivery, runs, writes, router, internal, prepared, premises })
     }
 
     /// Starts the tasks. The sender stops after the last run has ended, because runs end with something to send.

@@ -17,6 +17,9 @@ use super::{Tell, Workshop};
 use crate::error::with_causes;
 use crate::{Engine, Shared};
 
+/// The most lines of a setup that are shown: the last ones.
+const SHOWN_LINES: usize = 500;
+
 /// A folder that was packed.
 #[derive(Debug, Clone)]
 pub struct NewPackage {
@@ -89,6 +92,8 @@ impl Engine {
     /// When it cannot be prepared, started or stored.
     pub async fn add_package(&self, new: NewPackage, tell: &Tell) -> Result<Version, AddError> {
         let digest = new.digest.clone();
+        // Whoever adds the same once more waits, and finds out what came of it.
+        let _turn = self.0.parts.turn(&digest).await;
         let adding = Box::pin(self.0.add_package(new, tell));
         let added = self.0.soft.run_until_cancelled(adding).await.unwrap_or(Err(AddError::Stopping));
         if added.is_err() {
@@ -102,6 +107,7 @@ impl Engine {
     /// # Errors
     /// When the server cannot be used.
     pub async fn add_server(&self, new: NewServer, tell: &Tell) -> Result<Version, AddError> {
+        let _turn = self.0.parts.turn(&Digest::of(new.url.as_str().as_bytes())).await;
         let adding = Box::pin(self.0.add_server(new, tell));
         self.0.soft.run_until_cancelled(adding).await.unwrap_or(Err(AddError::Stopping))
     }
@@ -134,15 +140,18 @@ impl Shared {
             let model = workshop.prepare(&version, tell).await?;
             // It was tried when it was added for the first time.
             match is_known {
-                true => self.take_in(model, &version.id).await,
+                true => self.take_in(model, &version).await,
                 false => self.try_out(model, &version.id, tell).await?,
             }
         }
-        self.files.put_part(&new.digest, Content::Path(new.tar)).await?;
-        if is_known && !new.promote {
-            return Ok(version);
+        let tar = Content::Path(new.tar);
+        self.files.put_part(&new.digest, tar.clone()).await?;
+        if !is_known || new.promote {
+            self.register_added(&version, new.description).await?;
         }
-        self.register_added(version, new.description).await
+        // Another node may have deleted it as nobody's, before the version named it.
+        self.files.put_part(&new.digest, tar).await?;
+        Ok(version)
     }
 
     /// Makes the environment of a package, and a version of what it says about itself.
@@ -154,10 +163,11 @@ impl Shared {
         folder: PathBuf,
         tell: &Tell,
     ) -> Result<Version, AddError> {
+        let _place = workshop.place().await;
         let unpacked = workshop.set_up(folder, None, tell).await?;
         unpacked.config.ignored().iter().for_each(|sentence| tell.warning(sentence));
         tell.step("Reading its schema");
-        let schema = unpacked.inspect().await?.schema;
+        let schema = unpacked.inspect(&workshop.config.process.passed_on).await?.schema;
         Ok(Version {
             id: recipe.version_id(model, &schema),
             model: model.clone(),
@@ -182,10 +192,16 @@ impl Shared {
             openapi_schema: schema,
             recipe: Some(recipe),
         };
+        let known = self.store.version(&version.id).await?;
+        // The same server with another number of slots is the same version, and runs in another way.
+        if known.is_some_and(|known| known.recipe != version.recipe) {
+            self.runner.remove(&version.id);
+        }
         if !self.runner.serves(&version.id) {
             self.try_out(workshop.prepare(&version, tell).await?, &version.id, tell).await?;
         }
-        self.register_added(version, new.description).await
+        self.register_added(&version, new.description).await?;
+        Ok(version)
     }
 
     /// Starts an instance, which stays for the first prediction when all goes well.
@@ -193,23 +209,21 @@ impl Shared {
         tell.step("Starting it once");
         self.runner.add(model);
         let WarmUp { outcome, logs } = self.runner.warm_up(id).await;
-        logs.lines().for_each(|line| tell.log(line));
+        let lines: Vec<&str> = logs.lines().collect();
+        lines.iter().skip(lines.len().saturating_sub(SHOWN_LINES)).for_each(|line| tell.log(*line));
         outcome.map_err(|cause| {
             self.runner.remove(id);
+            self.noticed.gone(id);
             AddError::Setup(cause)
         })
     }
 
-    async fn register_added(
-        &self,
-        version: Version,
-        description: Option<String>,
-    ) -> Result<Version, AddError> {
+    async fn register_added(&self, version: &Version, description: Option<String>) -> store::Result<()> {
         let new = NewVersion { version: version.clone(), description };
         self.store.register(vec![new], self.clock.now()).await?;
-        self.noticed.ready(&version.id);
+        self.noticed.ready(version);
         self.announce_models().await;
-        Ok(version)
+        Ok(())
     }
 
     async fn remove_version(
@@ -220,8 +234,8 @@ impl Shared {
         let recipe = self.store.version(id).await?.and_then(|version| version.recipe);
         let removal = self.store.remove_version(model, id).await?;
         if removal == VersionRemoval::Removed {
-            self.forget_model(id).await?;
-            for part in recipe.iter().flat_map(parts_of) {
+            self.forget_model(id).await;
+            for part in recipe.iter().flat_map(Recipe::parts) {
                 self.drop_part(part).await?;
             }
         }
@@ -229,13 +243,14 @@ impl Shared {
     }
 
     /// Forgets what was unpacked of a package that was not added, unless it is also another model's.
-    async fn forget_unused(&self, part: &Digest) {
+    pub(super) async fn forget_unused(&self, part: &Digest) {
         if let (Some(workshop), Ok(false)) = (&self.workshop, self.store.package_in_use(part).await) {
             workshop.forget_part(part).await;
         }
     }
 
     async fn drop_part(&self, part: &Digest) -> Result<(), crate::Error> {
+        let _turn = self.parts.turn(part).await;
         if self.store.package_in_use(part).await? {
             return Ok(());
         }
@@ -244,12 +259,5 @@ impl Shared {
             workshop.forget_part(part).await;
         }
         Ok(())
-    }
-}
-
-fn parts_of(recipe: &Recipe) -> Vec<&Digest> {
-    match recipe {
-        Recipe::Package { package, weights } => std::iter::once(package).chain(weights).collect(),
-        Recipe::Server { .. } => Vec::new(),
     }
 }

@@ -5,9 +5,11 @@
 //! with a look at whether it works before anybody can use it.
 
 mod add;
+mod locks;
 mod notice;
 mod prepare;
 mod remote;
+mod standing;
 mod train;
 
 use std::ffi::OsString;
@@ -19,11 +21,12 @@ use cogwire_core::model::ModelName;
 use cogwire_files::Files;
 use cogwire_package::{Environments, Limits};
 use cogwire_runner::{Callbacks, ProcessConfig, Scale, Surroundings};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 pub use add::{AddError, NewPackage, NewServer};
-pub(crate) use notice::Noticed;
-pub use notice::{ModelState, Unready};
+pub(crate) use locks::Locks;
+pub(crate) use standing::Noticed;
+pub use standing::{ModelState, Unready};
 
 /// How models are prepared on this node.
 #[derive(Clone)]
@@ -45,6 +48,9 @@ pub struct ModelsConfig {
     /// Where Cog servers report what they do.
     pub callbacks: Option<Callbacks>,
 }
+
+/// How many models are prepared at once.
+const MOST_AT_ONCE: usize = 4;
 
 /// What is told while a model is added or prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,15 +106,21 @@ pub(crate) struct Workshop {
     config: ModelsConfig,
     files: Arc<Files>,
     environments: Environments,
-    /// Models are prepared one after the other: installers take all there is of a machine.
-    bench: Semaphore,
+    /// Few models are prepared at once, because installers take all there is of a machine; and more than one, because an
+    /// installation may take long.
+    places: Semaphore,
 }
 
 impl Workshop {
     pub(crate) fn new(config: ModelsConfig, files: Arc<Files>) -> Self {
         let environments =
             Environments::new(home_of_environments(&config.folder), config.search_path.clone());
-        Self { config, files, environments, bench: Semaphore::new(1) }
+        Self { config, files, environments, places: Semaphore::new(MOST_AT_ONCE) }
+    }
+
+    /// Waits until there is room to prepare a model.
+    async fn place(&self) -> SemaphorePermit<'_> {
+        self.places.acquire().await.expect("it is never closed")
     }
 }
 

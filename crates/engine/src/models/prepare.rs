@@ -14,6 +14,7 @@ use cogwire_package::{
 };
 use cogwire_runner::{CatalogueEntry, CogModel, CogServerError, RunnableModel};
 use futures_util::TryStreamExt;
+use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
@@ -25,6 +26,9 @@ pub(crate) enum Unprepared {
     /// It names a part that nobody has any more.
     #[error("the part {0} of the model is not in the storage: add the model again")]
     Missing(Digest),
+    /// It came with other bytes.
+    #[error("the part {0} of the model is damaged in the storage: add the model again")]
+    Damaged(Digest),
     #[error(transparent)]
     Files(#[from] cogwire_files::Error),
     #[error(transparent)]
@@ -53,9 +57,10 @@ pub(crate) struct Unpacked {
 }
 
 impl Unpacked {
-    /// What the model says about itself.
-    pub(crate) async fn inspect(&self) -> Result<Inspection, Unprepared> {
-        Ok(Box::pin(package::inspect(&self.environment, &self.folder, &self.config)).await?)
+    /// What the model says about itself. `passed_on` names variables of this program that it sees.
+    pub(crate) async fn inspect(&self, passed_on: &[String]) -> Result<Inspection, Unprepared> {
+        let Self { folder, config, environment } = self;
+        Ok(Box::pin(package::inspect(environment, folder, config, passed_on)).await?)
     }
 }
 
@@ -65,6 +70,7 @@ impl Workshop {
         match version.recipe.as_ref().ok_or(Unprepared::NoRecipe)? {
             Recipe::Server { url, slots } => self.server(version, url, *slots),
             Recipe::Package { package, weights } => {
+                let _place = self.place().await;
                 let folder = self.fetch_package(package).await?;
                 let weights = match weights {
                     Some(weights) => Some(self.fetch_weights(weights).await?),
@@ -72,7 +78,8 @@ impl Workshop {
                 };
                 let unpacked = self.set_up(folder, Some(&version.cog_version), tell).await?;
                 let Unpacked { folder, config, environment } = &unpacked;
-                let manner = package::how_it_runs(environment, folder, config).await?;
+                let passed_on = &self.config.process.passed_on;
+                let manner = package::how_it_runs(environment, folder, config, passed_on).await?;
                 Ok(self.process(version, unpacked, &manner, weights))
             }
         }
@@ -110,7 +117,6 @@ impl Workshop {
         cog: Option<&str>,
         tell: &Tell,
     ) -> Result<Unpacked, Unprepared> {
-        let _bench = self.bench.acquire().await;
         let config = {
             let folder = folder.clone();
             blocking(move || CogConfig::read(&folder)).await?
@@ -169,9 +175,13 @@ impl Workshop {
         let folder = self.config.folder.join("weights");
         tokio::fs::create_dir_all(&folder).await?;
         let (file, partial) = tempfile::NamedTempFile::new_in(&folder)?.into_parts();
-        let mut file = tokio::fs::File::from_std(file);
+        let (mut file, mut hash) = (tokio::fs::File::from_std(file), Sha256::new());
         while let Some(piece) = pieces.try_next().await? {
+            hash.update(&piece);
             file.write_all(&piece).await?;
+        }
+        if Digest::from_sha256(hash.finalize().into()) != *digest {
+            return Err(Unprepared::Damaged(digest.clone()));
         }
         file.sync_all().await?;
         partial.persist(&path).map_err(|error| error.error)?;
@@ -180,13 +190,27 @@ impl Workshop {
 
     /// Forgets what was made of a part. What a running instance has open stays for it.
     pub(crate) async fn forget_part(&self, part: &Digest) {
-        let folder = tokio::fs::remove_dir_all(self.package_folder(part)).await;
+        let folder = self.remove_package(part).await;
         let file = tokio::fs::remove_file(self.weights_file(part)).await;
         for error in [folder.err(), file.err()].into_iter().flatten() {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::warn!(%part, %error, "what was made of a model that is gone could not be removed");
             }
         }
+    }
+
+    /// Under another name first: a folder of which a part is left would be taken for whole.
+    async fn remove_package(&self, part: &Digest) -> io::Result<()> {
+        let gone = self.config.folder.join("models").join(format!(".{part}.gone.part"));
+        tokio::fs::rename(self.package_folder(part), &gone).await?;
+        tokio::fs::remove_dir_all(gone).await
+    }
+
+    /// What packages and weights there are on this machine.
+    pub(crate) fn parts_here(&self) -> Vec<Digest> {
+        let names = ["models", "weights"].map(|folder| std::fs::read_dir(self.config.folder.join(folder)));
+        let entries = names.into_iter().flatten().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
 
     fn package_folder(&self, digest: &Digest) -> PathBuf {

@@ -52,8 +52,8 @@ impl Shared {
         let weights = produced.and_then(weights_of).ok_or(NotTrained::NoWeights)?;
         let digest = self.keep_weights(&weights).await?;
         let version = self.version_with(&training.request, digest).await?;
-        self.register_trained(&version).await?;
         let url = self.keep_output(training.id(), Produced::File(weights)).await?;
+        self.register_trained(&version).await?;
         let full = format!("{}:{}", version.model, version.id);
         Ok(Json::from_value(&json!({"version": full, WEIGHTS: url.to_value()})))
     }
@@ -81,11 +81,15 @@ impl Shared {
     }
 
     async fn register_trained(&self, version: &Version) -> Result<(), NotTrained> {
+        // First of all: a version that does not run is none.
+        let model = match &self.workshop {
+            Some(workshop) => Some(workshop.prepare(version, &Tell::nobody()).await?),
+            None => None,
+        };
         let new = NewVersion { version: version.clone(), description: None };
         self.store.register(vec![new], self.clock.now()).await?;
-        if let Some(workshop) = &self.workshop {
-            let model = workshop.prepare(version, &Tell::nobody()).await?;
-            self.take_in(model, &version.id).await;
+        if let Some(model) = model {
+            self.take_in(model, version).await;
         }
         Ok(())
     }
