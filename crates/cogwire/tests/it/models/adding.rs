@@ -1,10 +1,10 @@
 //! How versions come and go, over the API and by the command line.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::folder::Folder;
 use super::site::{Site, ZOO, pack, text, wait_gone};
-use super::spoken::{said, without_figures};
+use super::spoken::{said, without_figures, without_hashes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_content_is_the_same_version_and_another_one_becomes_the_latest() {
@@ -103,4 +103,27 @@ async fn a_restart_finds_models_again() {
     site.restart().await;
     let ended = site.run(json!({"text": "again"})).await;
     assert_eq!((text(&ended["output"]), text(&ended["version"])), ("hello again", version.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_unpacked_can_be_lost_and_what_is_stored_cannot() {
+    let mut site = Site::with_zoo(&[]).await;
+    let data = site.data_dir();
+    site.kill();
+    std::fs::remove_dir_all(data.join("models")).expect("removed");
+    site.restart().await;
+    assert_eq!(site.run(json!({"text": "Alice"})).await["output"], "hello Alice");
+
+    site.kill();
+    for folder in ["models", "files/parts"] {
+        std::fs::remove_dir_all(data.join(folder)).expect("removed");
+    }
+    site.restart().await;
+    let failed = |all: &[Value]| all.len() == 1 && all[0]["state"] == "failed";
+    let instances = site.wait_instances("a model that cannot be prepared", failed).await;
+    insta::assert_snapshot!("lost_package", without_hashes(text(&instances[0]["cause"])));
+    let waiting = site.create(json!({"text": "Bob"})).await;
+    assert_eq!(site.progress(&waiting).await["detail"], "Waiting for a server that runs this version.");
+    site.add(&Folder::zoo(), ZOO).await.version();
+    assert_eq!(site.end(&waiting).await["output"], "hello Bob", "whoever adds it again brings it back");
 }
