@@ -117,15 +117,21 @@ impl Server {
         Ok(server)
     }
 
-    /// Adds the models that the configuration names. Until then the server runs, and says that it is not ready.
+    /// Adds the models that the configuration names. Until then the server runs, and says that it is not ready. Whether all
+    /// are there: not when the server was told to stop meanwhile.
     ///
     /// # Errors
     /// When one of them cannot be added. The server goes on without it.
-    pub async fn add_models(&self, config: &Config) -> Result<(), Error> {
+    pub async fn add_models(&self, config: &Config) -> Result<bool, Error> {
         let adding = Box::pin(models::add_named(&self.engine, config));
-        self.lifecycle.soft().run_until_cancelled(adding).await.unwrap_or(Ok(()))?;
-        self.prepared.cancel();
-        Ok(())
+        match self.lifecycle.soft().run_until_cancelled(adding).await {
+            None => Ok(false),
+            Some(Err(_)) if self.lifecycle.soft().is_cancelled() => Ok(false),
+            Some(added) => added.map(|()| {
+                self.prepared.cancel();
+                true
+            }),
+        }
     }
 
     /// Tells it to stop.

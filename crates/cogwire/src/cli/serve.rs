@@ -32,14 +32,19 @@ pub(super) async fn run(args: ConfigArgs) -> Outcome {
     let server = Server::start(config.clone(), surroundings).await?;
     // Kept before anything else can go wrong: it is made only once.
     let token = token_place(&config, &server);
-    if let Err(error) = server.add_models(&config).await {
-        server.stop();
-        server.stopped().await?;
-        token.tell_if_lost();
-        return Err(error.into());
+    match server.add_models(&config).await {
+        Ok(true) => {
+            warn_if_exposed(&config);
+            welcome(&config, &server, token);
+        }
+        Ok(false) => token.tell_if_lost(),
+        Err(error) => {
+            server.stop();
+            server.stopped().await?;
+            token.tell_if_lost();
+            return Err(error.into());
+        }
     }
-    warn_if_exposed(&config);
-    welcome(&config, &server, token);
     server.stopped().await?;
     tracing::info!("stopped");
     Ok(())
