@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -48,6 +49,23 @@ impl Load {
         body: Bytes,
         success: StatusCode,
     ) -> anyhow::Result<()> {
+        let answer = self.ask(url, headers, body).await?;
+        ensure!(
+            answer.status == success,
+            "{url} answered {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+        Ok(())
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn ask(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(url)
@@ -56,14 +74,16 @@ impl Load {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = self.send(request.body(Full::new(body))?).await?;
-        ensure!(
-            answer.status == success,
-            "{url} answered {}: {}",
-            answer.status,
-            String::from_utf8_lossy(&answer.body)
-        );
-        Ok(())
+        self.send(request.body(Full::new(body))?).await
+    }
+
+    /// The body of an answer, while it comes.
+    pub(crate) async fn open(&self, url: &str, accept: &str) -> anyhow::Result<Incoming> {
+        let request = Request::builder().uri(url).header(AUTHORIZATION, Server::authorization());
+        let request = request.header(ACCEPT, accept).body(Full::default())?;
+        let response = self.0.request(request).await.context("a request failed")?;
+        ensure!(response.status().is_success(), "{url} answered {}", response.status());
+        Ok(response.into_body())
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {

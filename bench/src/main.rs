@@ -4,6 +4,7 @@
 //! then falls on both. A round in which a webhook is missing, comes twice or is not signed is an error, not a figure.
 
 mod clock;
+mod cog;
 mod database;
 mod histogram;
 mod load;
@@ -30,8 +31,12 @@ async fn main() -> anyhow::Result<()> {
         Some(path) => path.clone(),
         None => build()?,
     };
-    let figures = measure::all(&plan, &binary).await?;
-    report::print(&plan, &figures)?;
+    let rows = if plan.models {
+        report::rows_of_models(&plan, &measure::real_models(&plan, &binary).await?)
+    } else {
+        report::rows(&plan, &measure::all(&plan, &binary).await?)
+    };
+    report::print(&plan, &rows)?;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The measurements, in alternating rounds.
 
+mod models;
 mod shared;
 
 use std::path::Path;
@@ -18,6 +19,9 @@ use crate::server::Server;
 use crate::sink::{Arrival, RAW, Sink};
 use crate::statistics::{Spread, median};
 
+pub(crate) use models::{
+    Compared, Idle, LINES, MEGABYTES, MODELS, ModelFigures, WATCHED, measure as real_models,
+};
 pub(crate) use shared::SharedFigures;
 
 /// `replicate/hello-world`, which is built in and answers at once.

@@ -47,6 +47,14 @@ pub(crate) struct Plan {
     #[arg(long)]
     pub(crate) postgres: bool,
 
+    /// Measures real Cog models beside Cog's own server, and nothing else
+    #[arg(long, conflicts_with_all = ["million", "postgres"])]
+    pub(crate) models: bool,
+
+    /// Predictions of a round with a real model, one after the other
+    #[arg(long, default_value_t = 500)]
+    pub(crate) model_predictions: usize,
+
     /// One short round of everything, to see that it works
     #[arg(long)]
     pub(crate) quick: bool,
@@ -59,6 +67,15 @@ impl Plan {
             return self;
         }
         let million = self.million.map(|stored| stored.min(5_000));
-        Self { rounds: 1, requests: 5_000, predictions: 1_000, creates: 200, seconds: 2, million, ..self }
+        Self {
+            rounds: 1,
+            requests: 5_000,
+            predictions: 1_000,
+            creates: 200,
+            seconds: 2,
+            million,
+            model_predictions: 50,
+            ..self
+        }
     }
 }

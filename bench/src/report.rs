@@ -2,14 +2,19 @@
 
 use std::io::{self, Write};
 
-use crate::measure::{FEW, Figures, RAW_BYTES, SharedFigures};
+use crate::measure::{
+    Compared, FEW, Figures, Idle, LINES, MEGABYTES, MODELS, ModelFigures, RAW_BYTES, SharedFigures, WATCHED,
+};
 use crate::plan::Plan;
 use crate::process;
 use crate::sink::SLOWNESS;
 use crate::statistics::Spread;
 
+/// What was measured, and the figure.
+pub(crate) type Row = (String, String);
+
 /// Prints all figures as a Markdown table.
-pub(crate) fn print(plan: &Plan, figures: &Figures) -> io::Result<()> {
+pub(crate) fn print(plan: &Plan, rows: &[Row]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(
         out,
@@ -18,13 +23,14 @@ pub(crate) fn print(plan: &Plan, figures: &Figures) -> io::Result<()> {
         plan.rounds
     )?;
     writeln!(out, "| What | Measured |\n|---|---|")?;
-    for (what, measured) in rows(plan, figures) {
+    for (what, measured) in rows {
         writeln!(out, "| {what} | {measured} |")?;
     }
     Ok(())
 }
 
-fn rows(plan: &Plan, figures: &Figures) -> Vec<(String, String)> {
+/// The table of everything but real models.
+pub(crate) fn rows(plan: &Plan, figures: &Figures) -> Vec<Row> {
     let clients = plan.clients;
     let mut rows = vec![
         (
@@ -63,7 +69,7 @@ fn rows(plan: &Plan, figures: &Figures) -> Vec<(String, String)> {
     rows
 }
 
-fn shared_rows(plan: &Plan, figures: &SharedFigures) -> Vec<(String, String)> {
+fn shared_rows(plan: &Plan, figures: &SharedFigures) -> Vec<Row> {
     let (server, database) = figures.cpu_per_thousand;
     let mut rows = vec![
         (
@@ -90,6 +96,53 @@ fn shared_rows(plan: &Plan, figures: &SharedFigures) -> Vec<(String, String)> {
         ));
     }
     rows
+}
+
+/// The table of real models.
+pub(crate) fn rows_of_models(plan: &Plan, figures: &ModelFigures) -> Vec<Row> {
+    let ModelFigures { compared, cold_start, logs, first_token, file, idle: (with, without) } = figures;
+    let mut rows = compared_rows(plan, compared);
+    rows.extend([
+        ("Create to end with no process running, environment ready".to_owned(), milliseconds(*cold_start)),
+        (format!("{LINES} log lines in one prediction, all there at its end"), format!("{logs:.2} s")),
+        ("A token, from the model's yield to a client of the stream".to_owned(), milliseconds(*first_token)),
+        (
+            format!("An output file of {MEGABYTES} MB, made and read: peak memory of the server above idle"),
+            format!("{file:.1} MB"),
+        ),
+        (
+            format!("{MODELS} models that nobody uses, over {} s: CPU time and memory", WATCHED.as_secs()),
+            idle(*with),
+        ),
+        ("The same without any".to_owned(), idle(*without)),
+    ]);
+    rows
+}
+
+fn compared_rows(plan: &Plan, compared: &Compared) -> Vec<Row> {
+    let Compared { cog, cogwire, added, share } = compared;
+    vec![
+        (
+            format!(
+                "A trivial model, request to answer, {} in sequence: Cog's own server",
+                plan.model_predictions
+            ),
+            milliseconds(cog.answer),
+        ),
+        (
+            "The same through Cogwire, durable".to_owned(),
+            format!("{}: adds {}", milliseconds(cogwire.answer), milliseconds(*added)),
+        ),
+        ("Request to webhook at its receiver: Cog's own server".to_owned(), milliseconds(cog.webhook)),
+        (
+            "The same through Cogwire, durable and signed".to_owned(),
+            format!("{}: {:.2} and {:.2} of Cog's", milliseconds(cogwire.webhook), share.p50, share.p99),
+        ),
+    ]
+}
+
+fn idle(Idle { cpu, megabytes }: Idle) -> String {
+    format!("{cpu:.0} ms, {megabytes:.1} MB")
 }
 
 fn milliseconds(spread: Spread) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use cogwire_core::webhook::signature::Secret;
 use hyper::StatusCode;
 use tempfile::TempDir;
@@ -30,6 +30,8 @@ pub(crate) struct Options<'a> {
     pub(crate) database: Option<&'a Database>,
     /// Further arguments of `cogwire serve`.
     pub(crate) arguments: &'a [&'a str],
+    /// Variables of its environment, besides those of this program.
+    pub(crate) variables: &'a [(&'a str, PathBuf)],
 }
 
 /// A running server. Dropping it kills it, and removes its data.
@@ -37,11 +39,11 @@ pub(crate) struct Server {
     process: Process,
     url: String,
     start: Duration,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// Is killed when it is dropped.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Server {
     /// Starts a server on an empty data directory, and waits until it is ready.
@@ -52,6 +54,22 @@ impl Server {
     /// Starts a server, and waits until it is ready.
     pub(crate) async fn with(binary: &Path, load: &Load, options: Options<'_>) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("data-").tempdir_in(scratch()?)?;
+        Self::on(data, binary, load, options).await
+    }
+
+    /// Kills the server, and starts another on its data.
+    pub(crate) async fn again(
+        self,
+        binary: &Path,
+        load: &Load,
+        options: Options<'_>,
+    ) -> anyhow::Result<Self> {
+        let Self { process, data, .. } = self;
+        drop(process);
+        Self::on(data, binary, load, options).await
+    }
+
+    async fn on(data: TempDir, binary: &Path, load: &Load, options: Options<'_>) -> anyhow::Result<Self> {
         let watch = Stopwatch::start();
         let mut process = Process(spawn(binary, data.path(), options)?);
         let log = process.0.stderr.take().context("stderr is not a pipe")?;
@@ -60,7 +78,7 @@ impl Server {
         let bound = tokio::time::timeout(START_LIMIT, told).await.context("the server says nothing")??;
         let url = bound.map_err(|log| anyhow::anyhow!("the server ended:\n{log}"))?;
         wait_until_ready(load, &url).await?;
-        Ok(Self { process, url, start: watch.elapsed(), _data: data })
+        Ok(Self { process, url, start: watch.elapsed(), data })
     }
 
     /// From the start of the process to the first successful answer of `/readyz`.
@@ -83,6 +101,20 @@ impl Server {
 
     pub(crate) fn resident_megabytes(&self) -> anyhow::Result<f64> {
         process::resident_megabytes(self.pid())
+    }
+
+    /// Registers a folder as a model, and waits until the model has been started once.
+    pub(crate) fn add_model(&self, binary: &Path, folder: &Path, name: &str) -> anyhow::Result<()> {
+        let mut command = Command::new(binary);
+        command.args(["model", "add", "--name", name]).arg(folder);
+        command.env("COGWIRE_URL", &self.url).env("COGWIRE_API_TOKEN", TOKEN);
+        let output = command.output().with_context(|| format!("cannot start {}", binary.display()))?;
+        ensure!(
+            output.status.success(),
+            "{name} could not be added:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
     }
 
     /// The secret that signs this server's webhooks.
@@ -131,6 +163,7 @@ fn spawn(binary: &Path, data: &Path, options: Options<'_>) -> anyhow::Result<Chi
         .env_clear()
         .envs(variables)
         .env("COGWIRE_API_TOKEN", TOKEN)
+        .envs(options.variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

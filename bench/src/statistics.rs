@@ -20,6 +20,16 @@ impl Spread {
         Self { p50: percentile(&times, 50.0), p99: percentile(&times, 99.0) }
     }
 
+    /// How much higher these are than others.
+    pub(crate) fn above(self, other: Self) -> Self {
+        Self { p50: self.p50 - other.p50, p99: self.p99 - other.p99 }
+    }
+
+    /// These over others.
+    pub(crate) fn over(self, other: Self) -> Self {
+        Self { p50: self.p50 / other.p50, p99: self.p99 / other.p99 }
+    }
+
     /// The medians of several rounds.
     pub(crate) fn median(rounds: &[Self]) -> Self {
         Self {

@@ -73,7 +73,7 @@ pub(super) async fn measure(bench: &Bench<'_>, binary: &Path) -> anyhow::Result<
 
 async fn together(bench: &Bench<'_>, binary: &Path) -> anyhow::Result<Vec<Together>> {
     let database = Database::start()?;
-    let options = Options { database: Some(&database), arguments: &[] };
+    let options = Options { database: Some(&database), ..Options::default() };
     let shared = Server::with(binary, &bench.load, options).await?;
     let alone = Server::start(binary, &bench.load).await?;
     let (shared_secret, alone_secret) = (shared.secret(&bench.load).await?, alone.secret(&bench.load).await?);
@@ -134,7 +134,7 @@ impl Apart {
         let serve = async |role: &str| {
             // A server that does not answer the API does not know that nobody outside this machine can reach the others.
             let arguments = [&["--roles", role, "--webhook-allow", "loopback"], arguments].concat();
-            let options = Options { database: Some(&database), arguments: &arguments };
+            let options = Options { database: Some(&database), arguments: &arguments, ..Options::default() };
             Server::with(binary, &bench.load, options).await
         };
         let run = serve("run").await?;

@@ -76,7 +76,7 @@ async fn run_says_once_what_the_prediction_waits_for() {
         let (first, running) = beside(move || Running::until_first_line(command)).await;
         assert_eq!(first, "Next to run when an instance is free.\n");
         app.cancel(&before).await;
-        assert_eq!(beside(|| running.to_end()).await, (format!("{output}\n"), String::new()));
+        assert_eq!(beside(|| running.until_end()).await, (format!("{output}\n"), String::new()));
     }
 }
 
@@ -97,7 +97,7 @@ impl Running {
     }
 
     /// What it prints in all, and what else it says.
-    fn to_end(mut self) -> (String, String) {
+    fn until_end(mut self) -> (String, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).expect("text");
         let output = self.child.wait_with_output().expect("it ends");
