@@ -12,5 +12,6 @@ pub mod names;
 pub mod prediction;
 pub mod recipe;
 pub mod time;
+pub mod variables;
 pub mod webhook;
 pub mod wire;

@@ -6,12 +6,12 @@
 mod error;
 mod schema;
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use cogwire_core::json::Json;
+use cogwire_core::variables;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::process::Command;
@@ -60,7 +60,7 @@ pub struct Manner {
 }
 
 /// Finds out about the model in a folder. The model is imported, unless its schema is in the folder and its code says
-/// plainly how it runs.
+/// plainly how it runs. `passed_on` names variables of this program that models see besides those that all see.
 ///
 /// # Errors
 /// When the model cannot be imported or described, with its own traceback, and when a schema in the folder is none.
@@ -68,9 +68,10 @@ pub async fn inspect(
     environment: &Environment,
     folder: &Path,
     config: &CogConfig,
+    passed_on: &[String],
 ) -> Result<Inspection, InspectError> {
     let in_folder = schema::in_folder(folder).await?;
-    let found = ask(environment, folder, config, in_folder.is_none()).await?;
+    let found = ask(environment, folder, config, passed_on, in_folder.is_none()).await?;
     let Manner { is_async, concurrency } = found.manner(config);
     let (schema, source) = match (in_folder, found.schema) {
         (Some((name, schema)), _) => (schema, SchemaSource::File(name)),
@@ -83,7 +84,7 @@ pub async fn inspect(
 }
 
 /// Finds out how the model runs, whose schema is known. Takes as long as reading its text, unless the text does not
-/// say it: then the model is imported.
+/// say it: then the model is imported, with the variables that [`inspect`] gives it.
 ///
 /// # Errors
 /// When the text is not Python, and when a model that has to be imported cannot be.
@@ -91,8 +92,9 @@ pub async fn how_it_runs(
     environment: &Environment,
     folder: &Path,
     config: &CogConfig,
+    passed_on: &[String],
 ) -> Result<Manner, InspectError> {
-    ask(environment, folder, config, false).await.map(|found| found.manner(config))
+    ask(environment, folder, config, passed_on, false).await.map(|found| found.manner(config))
 }
 
 /// What the script writes.
@@ -121,12 +123,15 @@ async fn ask(
     environment: &Environment,
     folder: &Path,
     config: &CogConfig,
+    passed_on: &[String],
     wants_schema: bool,
 ) -> Result<Found, InspectError> {
     let start = |source| InspectError::Start { python: environment.python.clone(), source };
     let work = tempfile::Builder::new().prefix("cogwire-inspect-").tempdir().map_err(start)?;
     let result = work.path().join("result.json");
-    let command = command(environment, folder, config, &result, wants_schema);
+    let mut command = command(environment, config, passed_on);
+    command.current_dir(folder).args(["-c", SCRIPT]).arg(&result).arg(config.run.to_string());
+    command.args([train_of(config).as_str(), if wants_schema { "schema" } else { "syntax" }]);
     let mut tail = Tail::default();
     let ended = child::run(command, TIMEOUT, |line| tail.push(line)).await.map_err(start)?;
     match tokio::fs::read(&result).await {
@@ -147,34 +152,21 @@ fn without_result(ended: Ended, tail: Tail) -> InspectError {
     }
 }
 
-/// The model sees what it will see when it runs, and nothing of the server's own environment.
-fn command(
-    environment: &Environment,
-    folder: &Path,
-    config: &CogConfig,
-    result: &Path,
-    wants_schema: bool,
-) -> Command {
-    let train = config.train.as_ref().map(ToString::to_string).unwrap_or_default();
+/// The environment's Python. The model sees what it will see when it runs, and nothing of the server's own environment.
+fn command(environment: &Environment, config: &CogConfig, passed_on: &[String]) -> Command {
     let mut command = Command::new(&environment.python);
-    command.current_dir(folder).stdin(Stdio::null()).args(["-c", SCRIPT]).arg(result);
-    command.args([config.run.to_string().as_str(), &train, if wants_schema { "schema" } else { "syntax" }]);
-    command.env_clear();
-    for name in ["HOME", "TMPDIR"] {
-        command.envs(std::env::var_os(name).map(|value| (name, value)));
-    }
-    command.envs([("LANG", "C.UTF-8"), ("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")]);
-    command.env("PATH", path_with(&environment.bin)).env("COG_PREDICT_TYPE_STUB", config.run.to_string());
+    command.stdin(Stdio::null()).env_clear();
+    command.envs(variables::of_model(&environment.bin, passed_on, |name| std::env::var_os(name)));
+    command.envs(std::env::var_os("TMPDIR").map(|folder| ("TMPDIR", folder)));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("COG_PREDICT_TYPE_STUB", config.run.to_string());
     if config.train.is_some() {
-        command.env("COG_TRAIN_TYPE_STUB", train);
+        command.env("COG_TRAIN_TYPE_STUB", train_of(config));
     }
     command.envs(config.environment.iter().map(|(name, value)| (name, value)));
     command
 }
 
-/// The environment's programs first, then those of the machine.
-fn path_with(bin: &Path) -> OsString {
-    let system = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&system));
-    std::env::join_paths(folders).unwrap_or_else(|_| bin.as_os_str().to_owned())
+/// What trains; empty when nothing does.
+fn train_of(config: &CogConfig) -> String {
+    config.train.as_ref().map(ToString::to_string).unwrap_or_default()
 }

@@ -5,11 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use cogwire_core::variables::is_secret;
 use tokio::process::Command;
-
-/// What the server itself is told by its environment and no model has to know.
-const SECRETS: [&str; 2] = ["DATABASE_URL", "REPLICATE_API_TOKEN"];
-const SECRET_PREFIXES: [&str; 2] = ["AWS_", "COGWIRE_"];
 
 /// What would make a Python another one than it is, or have packages installed elsewhere.
 const MISLEADING: [&str; 7] =
@@ -54,9 +51,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 fn is_withheld(name: &str) -> bool {
-    SECRETS.contains(&name)
-        || MISLEADING.contains(&name)
-        || SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    is_secret(name) || MISLEADING.contains(&name)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn model(code: &str, more: &str) -> TempDir {
 
 async fn inspected(version: &str, model: &TempDir) -> Result<Inspection, InspectError> {
     let config = CogConfig::read(model.path()).expect("a configuration");
-    sendable(inspect(&cog(version), model.path(), &config)).await
+    sendable(inspect(&cog(version), model.path(), &config, &[])).await
 }
 
 async fn schema(version: &str, model: &TempDir) -> Value {
@@ -195,7 +195,7 @@ async fn how_a_model_runs_is_read_from_its_text_or_else_from_the_model() {
         let found = inspected(NEW[0], &model).await.expect(&code);
         assert_eq!((found.is_async, found.concurrency), expected, "{code}{more}");
         let config = CogConfig::read(model.path()).expect("a configuration");
-        let manner = sendable(how_it_runs(&cog(NEW[0]), model.path(), &config)).await.expect(&code);
+        let manner = sendable(how_it_runs(&cog(NEW[0]), model.path(), &config, &[])).await.expect(&code);
         assert_eq!((manner.is_async, manner.concurrency), expected, "{code}{more}");
     }
 }
@@ -218,6 +218,21 @@ async fn models_in_subfolders_and_with_variables_are_found() {
         );
     }
     assert!(!model.path().join("__pycache__").exists(), "the folder stays as it is");
+}
+
+/// It may need them as soon as it is imported, and will have them when it runs.
+#[tokio::test]
+async fn a_model_sees_the_variables_that_the_server_passes_on() {
+    let code = "import os\nfrom cog import BasePredictor\nNAME = os.environ['CARGO_PKG_NAME']\n\
+                class Predictor(BasePredictor):\n    def predict(self, name: str = NAME) -> str: ...\n";
+    let model = model(code, "");
+    let config = CogConfig::read(model.path()).expect("a configuration");
+    let passed_on = ["CARGO_PKG_NAME".to_owned()];
+    let found = inspect(&cog(NEW[0]), model.path(), &config, &passed_on).await.expect("it is passed on");
+    let default = &found.schema.to_value()["components"]["schemas"]["Input"]["properties"]["name"]["default"];
+    assert_eq!(default, env!("CARGO_PKG_NAME"));
+    let refused = refusal(NEW[0], code).await;
+    assert!(refused.contains("KeyError: 'CARGO_PKG_NAME'"), "{refused}");
 }
 
 #[tokio::test]
@@ -300,7 +315,7 @@ async fn an_environment_that_is_gone_is_named() {
     let config = CogConfig::read(model.path()).expect("a configuration");
     let mut environment = cog(NEW[0]);
     environment.python = model.path().join("gone/bin/python");
-    let refused = inspect(&environment, model.path(), &config).await.expect_err("gone").to_string();
+    let refused = inspect(&environment, model.path(), &config, &[]).await.expect_err("gone").to_string();
     assert_eq!(
         without_paths(&refused, model.path()),
         "cannot run FOLDER/gone/bin/python: is the environment still there?"
