@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cogwire_core::model::ModelName;
+use cogwire_core::variables::{SECRET_PREFIXES, SECRETS, is_secret};
 use url::Url;
 
 /// The most instances of one version on one node.
@@ -114,11 +115,20 @@ pub(super) fn named_model(text: &str, path: impl Fn(&str) -> PathBuf) -> Option<
     Some(NamedModel { name, place })
 }
 
-/// The name of a variable that is not one of the server's settings or secrets.
+/// The name of a variable that is none of the server's settings and secrets.
 pub(super) fn variable(text: &str) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let valid = !text.is_empty() && text.bytes().all(allowed) && !text.starts_with("COGWIRE_");
+    let valid = !text.is_empty() && text.bytes().all(allowed) && !is_secret(text);
     valid.then(|| text.to_owned())
+}
+
+/// What [`variable`] takes.
+pub(super) fn variable_expected() -> String {
+    let (names, beginnings) = (SECRETS.join(", "), SECRET_PREFIXES.join(" or "));
+    format!(
+        "the name of a variable that models may see: {names} and all that begin with {beginnings} are the server's own; \
+         give what is meant for models another name"
+    )
 }
 
 /// `MIN..MAX` or `OWNER/NAME=MIN..MAX`.
@@ -166,7 +176,7 @@ mod tests {
     #[test]
     fn the_servers_own_variables_are_not_for_models() {
         assert_eq!(variable("HF_TOKEN").as_deref(), Some("HF_TOKEN"));
-        for bad in ["", "COGWIRE_API_TOKEN", "A=B", "A B"] {
+        for bad in ["", "COGWIRE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "A=B", "A B"] {
             assert_eq!(variable(bad), None, "for {bad}");
         }
     }

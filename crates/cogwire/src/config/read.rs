@@ -158,11 +158,7 @@ impl Reader<'_> {
             idle_timeout: self.required("idle_timeout", RETENTION, value::retention)?,
             cancel_timeout: self.duration_within("cancel_timeout", "100ms", "10m")?,
             memory: self.optional("instance_memory", "a size such as 8GiB", value::size)?,
-            variables: self.each(
-                "model_env",
-                "the name of a variable, and none of Cogwire's own",
-                models::variable,
-            )?,
+            variables: self.each("model_env", &models::variable_expected(), models::variable)?,
             any_python: self.switch("any_python")?,
             package_limit: self.required("package_limit", "a size such as 20GiB", value::size)?,
             internal_listen: self.required(

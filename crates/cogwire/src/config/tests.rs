@@ -47,6 +47,17 @@ fn defaults_are_complete_and_documented() {
 }
 
 #[test]
+fn the_servers_secrets_are_not_for_models() {
+    assert_eq!(read(&["--model-env", "HF_TOKEN"]).expect("valid").models.variables, ["HF_TOKEN"]);
+    assert_eq!(
+        refusal(&["--model-env", "HF_TOKEN,AWS_SECRET_ACCESS_KEY"]),
+        "--model-env: \"AWS_SECRET_ACCESS_KEY\" is not the name of a variable that models may see: DATABASE_URL, \
+         REPLICATE_API_TOKEN and all that begin with AWS_ or COGWIRE_ are the server's own; give what is meant for models \
+         another name"
+    );
+}
+
+#[test]
 fn a_flag_wins_over_the_file_and_the_file_over_the_defaults() {
     let file = file("max_running = 3\nretention = \"1h\"\nwebhook_allow = [\"private\", \"10.0.0.0/8\"]\n");
     let path = file.path().to_str().expect("a readable name");
