@@ -7,6 +7,7 @@ mod spoken;
 mod adding;
 mod crashes;
 mod life;
+mod metrics;
 mod misbehaving;
 mod naming;
 mod refused;
