@@ -47,6 +47,10 @@ pub(crate) enum Unprepared {
     Disk(#[from] io::Error),
     #[error("the version says nothing about what it is made of")]
     NoRecipe,
+    #[error(
+        "the model could not be prepared because of a fault in Cogwire: please report what the server's log says"
+    )]
+    Fault(#[source] tokio::task::JoinError),
 }
 
 /// A package that is unpacked and has its environment.
@@ -249,6 +253,20 @@ where
     T: Send + 'static,
     E: Into<Unprepared> + Send + 'static,
 {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|broken| Unprepared::Disk(io::Error::other(broken)))?.map_err(Into::into)
+    tokio::task::spawn_blocking(work).await.map_err(Unprepared::Fault)?.map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::with_causes;
+
+    #[tokio::test]
+    async fn a_fault_is_not_told_as_a_full_disk() {
+        let broken = blocking(|| -> io::Result<()> { panic!("too many cogs") }).await.expect_err("it panics");
+        let told = with_causes(&broken);
+        assert!(told.contains("a fault in Cogwire") && told.contains("too many cogs"), "{told}");
+        let full = blocking(|| -> io::Result<()> { Err(io::ErrorKind::StorageFull.into()) }).await;
+        assert!(matches!(full, Err(Unprepared::Disk(_))));
+    }
 }
