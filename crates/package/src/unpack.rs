@@ -58,10 +58,13 @@ pub enum UnpackError {
         found: Digest,
     },
     /// The package is too long.
-    #[error("the package has more than {0} bytes")]
+    #[error(
+        "the package has more than {0} bytes: leave out what the model does not need (.dockerignore), or raise \
+         package_limit (--package-limit)"
+    )]
     TooLong(u64),
     /// The package has too many entries.
-    #[error("the package has more than {0} files")]
+    #[error("the package has more than {0} files: leave out what the model does not need (.dockerignore)")]
     TooMany(u64),
     /// The package has something that no model has.
     #[error("the package holds {path:?}, which {what}: it was not made by Cogwire")]

@@ -26,9 +26,6 @@ const LOCK: &str = "models.lock";
 /// How long an instance without work stays that is never stopped for it: a hundred years.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The most files, folders and links of a package.
-const MOST_ENTRIES: u64 = 1_000_000;
-
 /// How models are prepared here; nothing on a server that runs none.
 pub(super) fn config(
     foundation: &Foundation,
@@ -45,7 +42,7 @@ pub(super) fn config(
         folder: config.data_dir.clone(),
         search_path: std::env::var_os("PATH").unwrap_or_default(),
         any_python: config.models.any_python,
-        limits: Limits { bytes: config.models.package_limit, entries: MOST_ENTRIES },
+        limits: Limits::of_bytes(config.models.package_limit),
         scale: Arc::new(scale),
         process: ProcessConfig {
             setup_timeout: config.limits.setup,

@@ -165,8 +165,15 @@ fn limits_hold() {
         .entry(EntryType::Regular, "a", "", &[0; 5000])
         .entry(EntryType::Regular, "b", "", b"")
         .bytes();
-    assert_eq!(refusal(&package, Limits { bytes: 4000, ..ROOMY }), "the package has more than 4000 bytes");
-    assert_eq!(refusal(&package, Limits { entries: 1, ..ROOMY }), "the package has more than 1 files");
+    assert_eq!(
+        refusal(&package, Limits { bytes: 4000, ..ROOMY }),
+        "the package has more than 4000 bytes: leave out what the model does not need (.dockerignore), or raise \
+         package_limit (--package-limit)"
+    );
+    assert_eq!(
+        refusal(&package, Limits { entries: 1, ..ROOMY }),
+        "the package has more than 1 files: leave out what the model does not need (.dockerignore)"
+    );
     let length = package.len() as u64;
     let home = folder(&[]);
     unpack(
