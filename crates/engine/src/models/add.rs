@@ -7,6 +7,7 @@ use cogwire_core::json::Json;
 use cogwire_core::model::{ModelName, Version};
 use cogwire_core::recipe::{Digest, Recipe};
 use cogwire_files::Content;
+use cogwire_package::{Inspection, SchemaSource};
 use cogwire_runner::{RunnableModel, WarmUp};
 use cogwire_store as store;
 use cogwire_store::catalog::{NewVersion, VersionRemoval};
@@ -167,7 +168,10 @@ impl Shared {
         let unpacked = workshop.set_up(folder, None, tell).await?;
         unpacked.config.ignored().iter().for_each(|sentence| tell.warning(sentence));
         tell.step("Reading its schema");
-        let schema = unpacked.inspect(&workshop.config.process.passed_on).await?.schema;
+        let Inspection { schema, source, .. } = unpacked.inspect(&workshop.config.process.passed_on).await?;
+        if let SchemaSource::File(name) = source {
+            tell.step(format_args!("Taking its schema from {name}"));
+        }
         Ok(Version {
             id: recipe.version_id(model, &schema),
             model: model.clone(),
