@@ -26,6 +26,27 @@ async fn the_same_content_is_the_same_version_and_another_one_becomes_the_latest
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_adds_a_model_is_told_which_file_its_schema_is() {
+    let site = Site::start(&[]).await;
+    let made = site.add(&Folder::zoo(), ZOO).await;
+    let schema = r#"{"components": {"schemas": {"Input": {"type": "object"}, "Output": {}}}}"#;
+    let written = site.add(&Folder::zoo().with("openapi_schema.json", schema), "acme/other").await;
+    written.version();
+    made.version();
+    let told = "Taking its schema from openapi_schema.json";
+    assert_eq!([made, written].map(|added| added.lines("step").contains(&told)), [false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_sees_what_the_server_passes_on_when_it_is_imported_and_when_it_runs() {
+    let site = Site::start(&["--model-env", "PIP_NO_INDEX"]).await;
+    let code = "import os\nfrom cog import BasePredictor\nFLAG = os.environ['PIP_NO_INDEX']\n\
+                class Predictor(BasePredictor):\n    def predict(self) -> str:\n        return 'index: ' + FLAG\n";
+    site.add(&Folder::of(code), ZOO).await.version();
+    assert_eq!(site.run(json!({})).await["output"], "index: 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_added_twice_at_once_is_added_once() {
     let site = Site::start(&[]).await;
     let folder = Folder::zoo();
