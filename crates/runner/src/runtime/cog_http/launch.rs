@@ -53,7 +53,7 @@ impl Launcher for Finder {
         let callbacks = self.server.callbacks.clone();
         let clock = Arc::clone(&self.clock);
         let url = self.address.url.clone();
-        Ok(Arc::new(Ready(Arc::new(Server::new(client, url, facts, callbacks, clock, limits)))))
+        Ok(Arc::new(Ready::new(Server::new(client, url, facts, callbacks, clock, limits))))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cogwire_core::time::Clock;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::callbacks::Callbacks;
 use super::client::{Call, Client};
@@ -36,8 +37,12 @@ pub(super) struct Server {
     cause: OnceLock<String>,
 }
 
-/// What the instance is: the server, shared with what watches its runs.
-pub(super) struct Ready(pub(super) Arc<Server>);
+/// What the instance is: the server, shared with what watches its runs, and those runs.
+pub(super) struct Ready {
+    server: Arc<Server>,
+    /// Counts them; they are tasks of the caller.
+    runs: TaskTracker,
+}
 
 impl Server {
     pub(super) fn new(
@@ -96,30 +101,39 @@ impl Server {
     }
 }
 
+impl Ready {
+    pub(super) fn new(server: Server) -> Self {
+        Self { server: Arc::new(server), runs: TaskTracker::new() }
+    }
+}
+
 #[async_trait]
 impl Instance for Ready {
     fn slots(&self) -> usize {
-        self.0.slots
+        self.server.slots
     }
 
     async fn run(&self, job: &Job, reporter: &Reporter) -> Result<End, Stopped> {
-        run::run(&self.0, job, reporter).await
+        self.runs.track_future(run::run(&self.server, job, reporter)).await
     }
 
     fn dead(&self) -> CancellationToken {
-        self.0.dead.clone()
+        self.server.dead.clone()
     }
 
     fn cause_of_death(&self) -> Option<String> {
-        self.0.cause.get().cloned()
+        self.server.cause.get().cloned()
     }
 
     fn process(&self) -> Option<ProcessFigures> {
         None
     }
 
-    /// The server goes on, because it is not ours; only the connections to it end.
+    /// The server goes on, because it is not ours; only the connections to it end. A run that hangs may be all that is
+    /// wrong with it, so those that are left go on to their own ends first.
     async fn stop(&self) {
-        self.0.client.close().await;
+        self.runs.close();
+        self.runs.wait().await;
+        self.server.client.close().await;
     }
 }

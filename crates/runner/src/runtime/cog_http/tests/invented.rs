@@ -10,10 +10,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::fake::{Answered, Asked, Fake, answer, streamed};
 use super::world::{Story, World, server};
 use crate::event::End;
+use crate::instances::{InstanceFigures, InstanceState};
 use crate::runtime::cog_http::CogServer;
 use crate::testing::all_events;
 
@@ -44,6 +46,13 @@ where
         }
     })
     .await
+}
+
+/// Waits until this holds for the instance.
+async fn until(world: &World, holds: impl Fn(&InstanceFigures) -> bool) {
+    while !world.runner.instances().first().is_some_and(|it| holds(&it.figures)) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Whether it is one of the looks at a run, and not its creation.
@@ -170,11 +179,47 @@ async fn a_server_that_hangs_is_left_after_the_cancel_deadline() {
     .await;
     let world = World::deaf(&CogServer { cancel_timeout: Duration::from_millis(100), ..server(&fake.url) });
     let (run, cancel) = world.start(&json!({}));
-    while !matches!(world.runner.instances().first(), Some(it) if it.figures.busy == 1) {
-        tokio::task::yield_now().await;
-    }
+    until(&world, |it| it.busy == 1).await;
     cancel.cancel();
     assert_eq!(Story::of(&all_events(run).await).end, End::Canceled);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_cancelled_costs_no_other_run() {
+    let go_on = Arc::new(Notify::new());
+    let told = Arc::clone(&go_on);
+    let fake = coglet(false, move |asked| {
+        let go_on = Arc::clone(&told);
+        async move {
+            if is_look(&asked) {
+                return answer(422, "{}");
+            }
+            let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+            match body["input"]["what"].as_str() {
+                Some("hangs") => std::future::pending().await,
+                Some("waits") => go_on.notified().await,
+                _ => {}
+            }
+            answer(200, r#"{"status":"succeeded","output":["a"],"logs":""}"#)
+        }
+    })
+    .await;
+    let impatient = CogServer { slots: 2, cancel_timeout: Duration::from_millis(100), ..server(&fake.url) };
+    let world = World::deaf(&impatient);
+    let (hanging, cancel) = world.start(&json!({"what": "hangs"}));
+    let (healthy, _) = world.start(&json!({"what": "waits"}));
+    until(&world, |it| it.busy == 2).await;
+    cancel.cancel();
+    assert_eq!(Story::of(&all_events(hanging).await).end, End::Canceled);
+    while world.runner.instances().iter().any(|it| it.figures.state == InstanceState::Busy) {
+        tokio::task::yield_now().await;
+    }
+    let (next, _) = world.start(&json!({}));
+    go_on.notify_one();
+    for run in [healthy, next] {
+        assert_eq!(Story::of(&all_events(run).await).end, End::Succeeded);
+    }
     world.end().await;
 }
 
