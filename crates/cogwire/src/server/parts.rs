@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use cogwire_core::prediction::Limits;
 use cogwire_core::time::Clock;
 use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SystemResolver};
 use cogwire_engine::{Engine, EngineConfig, ModelsConfig, OutputFiles};
@@ -33,6 +34,9 @@ const LOOKS_PER_LEASE: u32 = 2;
 
 /// How many lanes may be in memory for each request that may be under way: those that wait for their next message stay there.
 const LANES_PER_REQUEST: usize = 16;
+
+/// How long a start that was given up may take to be told.
+const SETUP_GRACE: Duration = Duration::from_secs(5);
 
 /// Everything that runs in a server, before it does.
 pub(super) struct Parts {
@@ -205,7 +209,7 @@ fn engine(
     Engine::new(
         parts,
         EngineConfig {
-            limits: config.limits,
+            limits: limits(config),
             runs: config.roles.run,
             lease: config.node_lease,
             max_running: config.max_running,
@@ -215,6 +219,12 @@ fn engine(
             ..EngineConfig::default()
         },
     )
+}
+
+/// The process of a model may start for as long as the configuration says. A prediction waits a little longer, so that what ends
+/// it is the process's own failure, which comes with what the setup has printed.
+fn limits(config: &Config) -> Limits {
+    Limits { setup: config.limits.setup + SETUP_GRACE, ..config.limits }
 }
 
 /// The official clients make files of https and data URLs only; a plain http URL would reach the user as a text.

@@ -1,7 +1,7 @@
 //! Requests to the server under test, and what it answers.
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 
 /// Talks to one server with one token.
@@ -73,7 +73,15 @@ pub(crate) async fn send(request: RequestBuilder) -> Reply {
 
 /// For servers that may be gone, or going.
 pub(crate) async fn try_send(request: RequestBuilder) -> reqwest::Result<Reply> {
-    let response = request.send().await?;
+    read_to_end(request.send().await?).await
+}
+
+/// The rest of an answer that was begun; panics when it is cut off.
+pub(crate) async fn read(response: Response) -> Reply {
+    read_to_end(response).await.expect("the whole answer")
+}
+
+async fn read_to_end(response: Response) -> reqwest::Result<Reply> {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Ok(Reply { status, headers, text: response.text().await? })
 }

@@ -11,7 +11,7 @@ mod sse;
 mod store;
 
 pub(crate) use app::{Options, TestApp, hello, pause};
-pub(crate) use http::{Http, Reply, send, try_send};
+pub(crate) use http::{Http, Reply, read, send, try_send};
 pub(crate) use log::Log;
 pub(crate) use process::{Process, TOKEN, cogwire, serve, serve_at};
 pub(crate) use receiver::{Behaviour, Manner, Receiver, Webhook};

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::site::{Site, text, wait_gone};
+use super::folder::Folder;
+use super::site::{Added, Site, ZOO, pack, text, wait_gone};
+use crate::harness::read;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_takes_its_models_along() {
@@ -61,4 +63,38 @@ async fn a_run_that_outlasts_the_grace_period_is_interrupted() {
     let interrupted = site.end(&running).await;
     assert!(text(&interrupted["error"]).contains("interrupted"), "{interrupted}");
     assert_eq!(site.told(&running).await["status"], "failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adding_that_is_cut_off_by_a_stop_says_so_and_leaves_nothing_behind() {
+    let mut site = Site::start(&[]).await;
+    let gate = site.gate("never");
+    let tar = pack(Folder::zoo_with(&[("GATE", gate.path())]).path());
+    let answer = site.begin_upload(tar, ZOO).await;
+    let process = site.process_at(&gate).await;
+    site.terminate();
+    let added = Added::read(&read(answer).await);
+    assert_eq!(added.refusal(), "the server is stopping: try again when it has started");
+    assert!(site.ended().await.success());
+    wait_gone(process).await;
+
+    site.restart().await;
+    assert_eq!(site.http().get("/v1/models/acme/zoo").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adding_that_is_cut_off_by_a_kill_can_be_done_again() {
+    let mut site = Site::start(&[]).await;
+    let gate = site.gate("go");
+    let folder = Folder::zoo_with(&[("GATE", gate.path())]);
+    let _answer = site.begin_upload(pack(folder.path()), ZOO).await;
+    let process = site.process_at(&gate).await;
+    site.kill();
+    wait_gone(process).await;
+
+    site.restart().await;
+    assert_eq!(site.http().get("/v1/models/acme/zoo").await.status, 404);
+    gate.open();
+    site.add(&folder, ZOO).await.version();
+    assert_eq!(site.run(json!({"text": "Erin"})).await["output"], "hello Erin");
 }

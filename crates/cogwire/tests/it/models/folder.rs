@@ -25,6 +25,13 @@ impl Folder {
         Self::new().with_config("train: \"predict.py:train\"\n").with("predict.py", ZOO)
     }
 
+    /// With the same model, and variables for its process.
+    pub(crate) fn zoo_with(variables: &[(&str, &str)]) -> Self {
+        let lines: String =
+            variables.iter().map(|(name, value)| format!("  - \"{name}={value}\"\n")).collect();
+        Self::zoo().with_config(&format!("environment:\n{lines}"))
+    }
+
     /// With a model of this code.
     pub(crate) fn of(code: &str) -> Self {
         Self::new().with_config("").with("predict.py", code)

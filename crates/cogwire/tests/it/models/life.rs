@@ -113,7 +113,7 @@ async fn how_far_a_start_is_can_be_seen() {
     let site = Site::start(&["--idle-timeout", "100ms"]).await;
     let (gate, go) = (site.gate("gate"), site.gate("go"));
     gate.open();
-    let folder = Folder::zoo().with_config(&format!("environment:\n  - \"GATE={}\"\n", gate.path()));
+    let folder = Folder::zoo_with(&[("GATE", gate.path())]);
     site.add(&folder, ZOO).await.version();
     site.wait_instances("no instance", <[Value]>::is_empty).await;
     gate.close();
@@ -130,6 +130,54 @@ async fn how_far_a_start_is_can_be_seen() {
     site.wait_progress(&created, "a run", |now| now["phase"] == "running").await;
     go.open();
     assert_eq!(site.end(&created).await["output"], "waited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prediction_can_be_cancelled_while_its_model_starts() {
+    let site = Site::start(&["--idle-timeout", "100ms"]).await;
+    let gate = site.gate("gate");
+    gate.open();
+    site.add(&Folder::zoo_with(&[("GATE", gate.path())]), ZOO).await.version();
+    site.wait_instances("no instance", <[Value]>::is_empty).await;
+    gate.close();
+    let created = site.create(json!({})).await;
+    site.wait_progress(&created, "a start", |now| now["last_line"] == "waiting at the gate").await;
+    assert_eq!(site.cancel(&created).await["status"], "canceled");
+    assert_eq!(site.told(&created).await["status"], "canceled");
+    let next = site.create(json!({"text": "next"})).await;
+    gate.open();
+    assert_eq!(site.end(&next).await["output"], "hello next");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_or_hangs_fails_its_prediction_and_shows_what_was_printed() {
+    let site = Site::start(&["--idle-timeout", "100ms", "--setup-timeout", "3s"]).await;
+    let (gate, trap) = (site.gate("gate"), site.gate("trap"));
+    gate.open();
+    let folder = Folder::zoo_with(&[("GATE", gate.path()), ("TRAP", trap.path())]);
+    site.add(&folder, ZOO).await.version();
+    site.wait_instances("no instance", <[Value]>::is_empty).await;
+    trap.open();
+    let failed = site.run(json!({})).await;
+    assert_eq!(failed["error"], "The model's setup failed: RuntimeError: The trap has shut");
+    assert!(
+        text(&failed["logs"]).starts_with("waiting at the gate\nTraceback (most recent call last):\n"),
+        "{failed}"
+    );
+    assert_eq!(site.told(&failed).await["error"], failed["error"]);
+
+    trap.close();
+    gate.close();
+    let late = site.run(json!({})).await;
+    assert_eq!(
+        late["error"],
+        "The model was not ready after 3 s: make its setup faster, or raise the setup timeout"
+    );
+    assert_eq!(late["logs"], "waiting at the gate\n");
+    assert_eq!(site.told(&late).await["error"], late["error"]);
+
+    gate.open();
+    assert_eq!(site.run(json!({"text": "again"})).await["output"], "hello again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,7 +84,7 @@ async fn a_requirement_that_does_not_exist_is_told_at_once() {
 async fn a_setup_that_hangs_is_stopped() {
     let site = Site::start(&["--setup-timeout", "3s"]).await;
     let gate = site.gate("never");
-    let folder = Folder::zoo().with_config(&format!("environment:\n  - \"GATE={}\"\n", gate.path()));
+    let folder = Folder::zoo_with(&[("GATE", gate.path())]);
     let added = site.add(&folder, ZOO).await;
     insta::assert_snapshot!("refused_hanging_setup", shown(&added));
 }

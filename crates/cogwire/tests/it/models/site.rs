@@ -244,6 +244,15 @@ impl Site {
         all[0]["pid"].as_u64().expect("a number")
     }
 
+    /// The process that waits for this gate in its setup.
+    pub(super) async fn process_at(&self, gate: &Gate) -> u64 {
+        let waits =
+            |all: &[Value]| all.iter().any(|instance| instance["setup_logs"] == "waiting at the gate\n");
+        self.wait_instances("one that waits at the gate", waits).await;
+        let number = std::fs::read_to_string(format!("{}.waits", gate.path())).expect("written before");
+        number.parse().expect("a number")
+    }
+
     /// Waits for the webhook that tells the end of a prediction, and gives its body.
     pub(super) async fn told(&self, created: &Value) -> Value {
         let id = text(&created["id"]);

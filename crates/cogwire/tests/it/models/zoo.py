@@ -27,8 +27,11 @@ class Predictor(BasePredictor):
         # Cog gives the name of the file, whatever is declared.
         self.greeting = Path(weights).read_text() if weights else "hello"
         if gate := os.environ.get("GATE"):
+            Path(gate + ".waits").write_text(str(os.getpid()))
             print("waiting at the gate", flush=True)
             wait_for(gate)
+        if os.path.exists(os.environ.get("TRAP", "")):
+            raise RuntimeError("The trap has shut")
         print(f"knows {self.greeting}")
 
     def predict(
