@@ -27,7 +27,9 @@
 //! start, and [`Files::ready`], for a readiness check, give up within seconds. What goes wrong with a bucket is an
 //! [`Unusable`]: one sentence that names the setting and says what to do.
 //!
-//! An upload that crashed before its event was committed leaves a file that no row names. It is harmless and stays.
+//! **After a crash**: callers record a file before they give its bytes, so [`Files::delete`] of what is recorded and belongs
+//! to nobody frees its space, also that of half a file on disk. Parts are not recorded: one that was stored for a version
+//! that was never registered stays, until the same content is registered and removed again.
 
 pub mod data_url;
 

@@ -35,7 +35,8 @@ pub struct Upload {
 /// The use cases of uploads.
 #[async_trait]
 pub trait UploadStore: Send + Sync + 'static {
-    /// Makes an upload known. Its id must be new.
+    /// Makes an upload known. Its id must be new. Its bytes are its own from then on: the row that says they may be nobody's,
+    /// which [`add_file`](crate::prediction::PredictionStore::add_file) made before they came, goes in the same commit.
     async fn add_upload(&self, upload: &Upload) -> Result<()>;
 
     /// The account's upload of this id, also when it has expired and is not deleted yet.

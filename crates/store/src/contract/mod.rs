@@ -176,6 +176,7 @@ macro_rules! contract_tests {
         ]);
         $crate::contract_tests!(@module $home, uploads [
             an_upload_is_kept_as_it_was
+            an_upload_is_no_unowned_file
             uploads_are_listed_newest_first
             an_upload_is_removed
             uploads_expire

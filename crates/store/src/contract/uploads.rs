@@ -11,7 +11,7 @@ use super::fixture::{
     Run, World, account, at, claimed, final_of, finished, id, new, request, request_with_webhook, succeeded,
 };
 use crate::delivery::Verdict;
-use crate::prediction::{CreateOutcome, Cursor, Idempotency, NewPrediction};
+use crate::prediction::{CreateOutcome, Cursor, FileRow, Idempotency, NewPrediction};
 use crate::upload::Upload;
 
 /// The `number`-th upload of an account, which expires a second after it was made.
@@ -50,6 +50,20 @@ pub async fn an_upload_is_kept_as_it_was(home: Arc<dyn Home>) {
     assert_eq!(find(&world, 2, "acme").await, Some(for_ever));
     assert_eq!(find(&world, 1, "other").await, None);
     assert_eq!(find(&world, 3, "acme").await, None);
+}
+
+/// What is recorded as a file before its bytes come is nobody's until it becomes an upload, and then its own.
+pub async fn an_upload_is_no_unowned_file(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let uploads = [upload(1, "acme"), upload(2, "acme")];
+    for Upload { id: file, name, created_at, .. } in &uploads {
+        let (name, created_at) = (name.clone(), *created_at);
+        let row = FileRow { id: *file, prediction: id(1), name, size: 0, created_at };
+        world.store.add_file(row).await.expect("the file is written");
+    }
+    add(&world, &uploads[0]).await;
+    let page = world.store.unowned_files(at(9), None, 10).await.expect("the files are read");
+    assert_eq!(page.unowned, [uploads[1].id]);
 }
 
 /// Newest first, whichever way one pages, and never another account's.

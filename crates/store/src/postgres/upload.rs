@@ -14,6 +14,7 @@ use crate::upload::{Upload, UploadStore};
 
 /// Ids are random: one that is there already is from an earlier try.
 const ADD: &str = "
+    WITH recorded AS (DELETE FROM file WHERE id = $1)
     INSERT INTO upload (id, account, name, content_type, size, sha256, metadata, created_at, expires_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING";
 

@@ -71,6 +71,7 @@ impl UploadStore for SqliteStore {
 }
 
 fn add(db: &Connection, upload: &Upload) -> Outcome<()> {
+    db.prepare_cached("DELETE FROM file WHERE id = ?1")?.execute([upload.id.as_str()])?;
     let sql =
         "INSERT INTO upload (id, account, name, content_type, size, sha256, metadata, created_at, expires_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";

@@ -1,7 +1,8 @@
 //! Takes an upload: its bytes go to storage as they come, and then there is a row.
 //!
-//! The bytes come first, so that nobody is told of a file that is not whole. Until then it is recorded as the file of a
-//! prediction that will never be: what a crash leaves is found as those files are.
+//! The bytes come before the row that callers see, so that nobody is told of a file that is not whole. Until then there is
+//! another row: the file is recorded as that of a prediction that will never be. What a crash leaves is found as those
+//! files are, a day later. Making the upload known removes that row.
 
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ pub(super) async fn receive(
     };
     if outcome.is_err() {
         discard(body).await;
+        receiving.forget().await;
     }
-    receiving.finish(outcome.is_ok()).await;
     outcome
 }
 
@@ -158,16 +159,16 @@ impl<'a> Receiving<'a> {
         Ok(upload)
     }
 
-    /// Forgets the record, and the bytes of an upload that came to nothing. When that fails, a sweep does it a day later.
-    async fn finish(&self, kept: bool) {
+    /// Deletes the bytes of an upload that came to nothing, and then the record of them. When that fails, a sweep does it a
+    /// day later.
+    async fn forget(&self) {
         if !self.recorded {
             return;
         }
-        let deleted = if kept { Ok(()) } else { self.api.files.delete(self.id).await };
-        if let Err(error) = deleted {
+        if let Err(error) = self.api.files.delete(self.id).await {
             tracing::warn!(file_id = %self.id, %error, "an upload that was refused could not be deleted yet");
         } else if let Err(error) = self.api.store.forget_files(&[self.id]).await {
-            tracing::warn!(file_id = %self.id, %error, "an upload is recorded twice until a sweep finds that");
+            tracing::warn!(file_id = %self.id, %error, "an upload that was refused is still recorded");
         }
     }
 }
