@@ -171,7 +171,10 @@ async fn an_installer_that_was_left_behind_keeps_others_out() {
     let config = config("0.23.1", "");
     let tools = home.path().join("tools");
     let id = tools.join("id");
-    fake(&tools, "uv", &format!("exec 3<&0; sleep 600 <&3 & echo $! > {}; exit 1", id.display()));
+    // In another group: the rest ends with the one that was started.
+    let installer = format!("echo $$ > {0}.part; mv {0}.part {0}; exec sleep 600", id.display());
+    let wait = format!("while [ ! -e {} ]; do sleep 0.01; done", id.display());
+    fake(&tools, "uv", &format!("exec 3<&0; setsid sh -c '{installer}' <&3 & {wait}; exit 1"));
     let (failed, _) = prepared(home.path(), with(&tools), &config).await;
     assert!(matches!(failed, Err(EnvironmentError::Create { .. })), "{failed:?}");
 
@@ -198,6 +201,27 @@ async fn an_environment_that_was_moved_is_made_again() {
     fs::rename(&old, &new).expect("moved");
     let (made, said) = prepared(&new, with_uv(), &config).await;
     assert!(made.expect("made").python.starts_with(&new));
+    assert_eq!(said.first().map(String::as_str), Some("creating"));
+}
+
+/// Somebody who needs the space may leave links to what they remove, or remove a lock.
+#[tokio::test]
+async fn an_environment_that_was_removed_is_made_again() {
+    let home = folder(&[]);
+    let config = config("0.18.0", "");
+    let (made, _) = prepared(home.path(), with_uv(), &config).await;
+    let made = home.path().join(made.expect("made").key);
+    fs::remove_dir_all(&made).expect("removed");
+
+    let environments = Environments::new(home.path().to_owned(), with_uv());
+    let request = Request { cog: Some("0.18.0"), ..Request::new(&config, home.path()) };
+    let named = environments.prepare(&request, &mut |_| {}).await.expect("made");
+    assert_eq!(named.python, home.path().join(&named.key).join("bin/python"), "the link is no more");
+    assert!(named.python.exists() && !made.exists());
+
+    fs::remove_file(made.with_extension("lock")).expect("removed");
+    let (again, said) = prepared(home.path(), with_uv(), &config).await;
+    assert!(again.expect("made").python.starts_with(&made));
     assert_eq!(said.first().map(String::as_str), Some("creating"));
 }
 
