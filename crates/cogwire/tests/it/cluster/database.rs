@@ -1,11 +1,11 @@
 //! A PostgreSQL server that a test may crash. It flushes to disk, because that is what a crash is about.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::pause;
+use crate::harness::{output, pause};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
 
@@ -108,11 +108,4 @@ async fn run(command: Command) -> String {
     let output = output(command).await;
     assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
-}
-
-/// Runs a command beside the runtime, which the load of a test needs meanwhile.
-pub(super) async fn output(mut command: Command) -> Output {
-    command.stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
-    output.await.expect("no panic")
 }

@@ -8,9 +8,8 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::database::output;
 use super::{Cluster, id, talk};
-use crate::harness::{CHAOS, Http, cogwire};
+use crate::harness::{CHAOS, Http, cogwire, output};
 
 /// Reads the stream of a prediction from one node after the other, until it says that it is done.
 pub(super) struct Reader {

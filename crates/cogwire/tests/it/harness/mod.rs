@@ -13,7 +13,7 @@ mod store;
 pub(crate) use app::{Options, TestApp, hello, pause};
 pub(crate) use http::{Http, Reply, read, send, try_send};
 pub(crate) use log::Log;
-pub(crate) use process::{Process, TOKEN, cogwire, serve, serve_at};
+pub(crate) use process::{Process, TOKEN, cogwire, output, serve, serve_at};
 pub(crate) use receiver::{Behaviour, Manner, Receiver, Webhook};
 pub(crate) use sse::{Sse, read_stream};
 pub(crate) use store::TestStore;

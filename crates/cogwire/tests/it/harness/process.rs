@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -123,6 +123,13 @@ pub(crate) fn cogwire() -> Command {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", temp_home());
     command.stdin(Stdio::null());
     command
+}
+
+/// Runs a command beside the runtime, which the load of a test and its receiver need meanwhile.
+pub(crate) async fn output(mut command: Command) -> Output {
+    command.stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
+    output.await.expect("no panic")
 }
 
 /// A home that is not the tester's.

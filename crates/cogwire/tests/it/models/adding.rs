@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::added::pack;
 use super::folder::Folder;
-use super::site::{Site, ZOO, pack, text, wait_gone};
+use super::processes::wait_gone;
+use super::site::{Site, ZOO, text};
 use super::spoken::{said, without_figures, without_hashes};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,14 @@
 //! Servers that are killed or told to stop while models run.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde_json::json;
 
+use super::added::{Added, pack};
 use super::folder::Folder;
-use super::site::{Added, Site, ZOO, pack, text, wait_gone};
+use super::processes::wait_gone;
+use super::site::{Site, ZOO, text};
 use crate::harness::read;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,9 +19,8 @@ async fn a_server_that_is_killed_takes_its_models_along() {
     site.begun(&running).await;
     let waiting = site.create(json!({"text": "Carol"})).await;
     site.kill();
-    for process in processes {
-        wait_gone(process).await;
-    }
+    let gone = join_all(processes.into_iter().map(wait_gone));
+    tokio::time::timeout(Duration::from_secs(2), gone).await.expect("they are gone within 2 s");
 
     site.restart().await;
     let interrupted = site.end(&running).await;

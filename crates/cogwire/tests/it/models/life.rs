@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::folder::Folder;
-use super::site::{Site, ZOO, text, wait_gone};
+use super::processes::wait_gone;
+use super::site::{Site, ZOO, text};
 
 /// A model that does other things while it waits.
 const PATIENT: &str = r#"

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::site::{Site, ZOO, text, wait_gone};
+use super::processes::wait_gone;
+use super::site::{Site, ZOO, text};
 
 async fn greets(site: &Site) -> Value {
     let ended = site.run(json!({"text": "still"})).await;

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::folder::Folder;
-use super::site::{Site, ZOO, output};
+use super::site::{Site, ZOO};
 use super::spoken::said;
-use crate::harness::{Http, Log, Process, TOKEN, cogwire};
+use crate::harness::{Http, Log, Process, TOKEN, cogwire, output};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_is_named_is_there_when_the_server_is_ready() {

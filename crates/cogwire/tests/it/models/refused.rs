@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::added::{Added, pack};
 use super::folder::Folder;
-use super::site::{Added, Site, ZOO, pack};
+use super::site::{Site, ZOO};
 use super::spoken::{said, without_hashes};
 
 const CLASS: &str = "from cog import BasePredictor\n\nclass Predictor(BasePredictor):\n";

@@ -1,14 +1,18 @@
 //! A real server with models, and what a test does with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output};
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::added::{Added, pack};
 use super::folder::{Folder, share_environments, without_network};
-use crate::harness::{Http, Process, Receiver, Reply, TestStore, cogwire, pause, send, serve};
+use super::gate::Gate;
+use crate::harness::{
+    Http, Process, Receiver, Reply, TestStore, Webhook, cogwire, output, pause, send, serve,
+};
 
 /// The model of most tests.
 pub(super) const ZOO: &str = "acme/zoo";
@@ -256,12 +260,9 @@ impl Site {
     /// Waits for the webhook that tells the end of a prediction, and gives its body.
     pub(super) async fn told(&self, created: &Value) -> Value {
         let id = text(&created["id"]);
-        let arrived = |all: &[crate::harness::Webhook]| all.iter().any(|hook| hook.json()["id"] == id);
+        let arrived = |all: &[Webhook]| all.iter().any(|hook| hook.json()["id"] == id);
         let all = self.receiver.wait_until(&format!("the end of {id}"), arrived).await;
-        all.iter()
-            .map(crate::harness::Webhook::json)
-            .find(|body| body["id"] == id)
-            .expect("it was just there")
+        all.iter().map(Webhook::json).find(|body| body["id"] == id).expect("it was just there")
     }
 
     async fn poll(&self, path: &str, what: &str, done: impl Fn(&Value) -> bool) -> Value {
@@ -275,102 +276,6 @@ impl Site {
         }
         panic!("waited for {what}: {last}");
     }
-}
-
-/// What a server says while something is added, line by line.
-pub(crate) struct Added(Vec<Value>);
-
-impl Added {
-    pub(crate) fn read(reply: &Reply) -> Self {
-        assert_eq!(reply.status, 200, "{}", reply.text);
-        Self(reply.text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect())
-    }
-
-    /// The id of the version that was added.
-    #[track_caller]
-    pub(crate) fn version(&self) -> String {
-        let last = self.0.last().expect("a line");
-        assert_eq!(last["type"], "added", "{:#?}", self.0);
-        text(&last["version"]["id"]).to_owned()
-    }
-
-    /// Why nothing was added.
-    #[track_caller]
-    pub(super) fn refusal(&self) -> &str {
-        let last = self.0.last().expect("a line");
-        assert_eq!(last["type"], "failed", "{:#?}", self.0);
-        text(&last["text"])
-    }
-
-    /// All lines of one kind.
-    pub(super) fn lines(&self, kind: &str) -> Vec<&str> {
-        self.0.iter().filter(|line| line["type"] == kind).map(|line| text(&line["text"])).collect()
-    }
-}
-
-/// A file that somebody waits for.
-pub(super) struct Gate(PathBuf);
-
-impl Gate {
-    pub(super) fn open(&self) {
-        std::fs::write(&self.0, "").expect("written");
-    }
-
-    pub(super) fn close(&self) {
-        std::fs::remove_file(&self.0).expect("it was open");
-    }
-
-    /// Waits until somebody else has opened it.
-    pub(super) async fn wait_open(&self) {
-        for _ in 0..POLLS {
-            if self.0.exists() {
-                return;
-            }
-            pause().await;
-        }
-        panic!("nobody has opened {}", self.path());
-    }
-
-    pub(super) fn path(&self) -> &str {
-        self.0.to_str().expect("text")
-    }
-
-    /// The input of a prediction that waits for it.
-    pub(super) fn input(&self) -> Value {
-        json!({"act": "waits", "text": self.path()})
-    }
-}
-
-/// Runs a command beside the runtime, which the receiver and others need meanwhile.
-pub(super) async fn output(mut command: Command) -> Output {
-    let run = tokio::task::spawn_blocking(move || command.output().expect("it runs"));
-    run.await.expect("no panic")
-}
-
-/// The package of a folder.
-pub(crate) fn pack(folder: &Path) -> Vec<u8> {
-    let mut tar = Vec::new();
-    cogwire_package::pack(folder, &mut tar).expect("it can be packed");
-    tar
-}
-
-/// Waits until nothing is left of a process, and panics after 2 s.
-pub(super) async fn wait_gone(process: u64) {
-    for _ in 0..200 {
-        if !is_alive(process) {
-            return;
-        }
-        pause().await;
-    }
-    panic!("process {process} is still there");
-}
-
-/// Whether it runs: one that has ended, and that nobody has waited for yet, does not.
-pub(super) fn is_alive(process: u64) -> bool {
-    let mut ps = Command::new("ps");
-    let output = ps.args(["-o", "stat=", "-p", &process.to_string()]).output().expect("ps runs");
-    let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    !state.is_empty() && !state.starts_with('Z')
 }
 
 /// A text; panics with what it is otherwise.
