@@ -203,7 +203,7 @@ mod tests {
         noticed.begin(&version);
         assert_eq!(noticed.beyond(&[]), [], "somebody is at it");
         noticed.ready(&version);
-        assert_eq!(noticed.beyond(&[]), [version.id.clone()]);
+        assert_eq!(noticed.beyond(&[]), std::slice::from_ref(&version.id));
         assert_eq!(noticed.gone(&version.id), [Digest::of(b"package")]);
         assert_eq!(noticed.beyond(&[]), []);
     }
