@@ -36,8 +36,8 @@ pub use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::is_known_variable;
 pub use error::Error;
-pub use models::{InstanceRange, Instances, ModelPlace, Models, NamedModel};
 pub use layers::{DEFAULT_CONFIG, FILE_NAME, Layers, Raw, Source};
+pub use models::{InstanceRange, Instances, ModelPlace, Models, NamedModel};
 pub use print::print;
 pub use roles::{Role, Roles};
 pub use secrets::Secrets;
