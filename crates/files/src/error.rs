@@ -89,7 +89,9 @@ pub enum Error {
         source: Cause,
     },
     /// A part of a model cannot be stored, read or deleted.
-    #[error("cannot {what} the part {digest} of a model: check that the storage is there, has space, and may be used")]
+    #[error(
+        "cannot {what} the part {digest} of a model: check that the storage is there, has space, and may be used"
+    )]
     Part {
         /// What was tried.
         what: &'static str,
