@@ -56,9 +56,9 @@ impl Runner {
         Self::new(models, clock, tracker)
     }
 
-    /// Serves one more model, outside of the catalogue; false when all its versions are served already. Where its
-    /// instances are to be kept, the first is started now. It must be called inside the runtime that runs the
-    /// models.
+    /// Serves one more model, outside of the catalogue; false when all its versions are served already, and once
+    /// [`Runner::stop`] has begun. Where its instances are to be kept, the first is started now. It must be called
+    /// inside the runtime that runs the models.
     pub fn add(&self, model: RunnableModel) -> bool {
         self.serve(model).is_some()
     }
@@ -136,7 +136,7 @@ impl Runner {
     }
 
     /// Stops every instance, and returns when nothing is left of them. The last run has ended before; one that has
-    /// not is waited for. Versions that run in instances are not served any more.
+    /// not is waited for. Versions that run in instances are not served any more, and nothing can be added.
     pub async fn stop(&self) {
         let pools = self.write().retire();
         join_all(pools.iter().map(|pool| pool.closed())).await;
@@ -147,7 +147,7 @@ impl Runner {
         let RunnableModel { mut entry, means } = model;
         let mut table = self.write();
         entry.versions.retain(|version| !table.served.contains_key(version));
-        if entry.versions.is_empty() {
+        if table.stopped || entry.versions.is_empty() {
             return None;
         }
         let served = self.served(&entry, means);

@@ -23,6 +23,8 @@ pub(super) struct Table {
     pub(super) versions: Vec<VersionId>,
     /// Pools that are closing: their versions are gone, and the last jobs may still run.
     retired: Vec<Arc<Pool>>,
+    /// Nothing more is served: what came now, nobody would close.
+    pub(super) stopped: bool,
 }
 
 /// What runs a version.
@@ -69,8 +71,9 @@ impl Table {
         true
     }
 
-    /// Closes every pool; those that are not closed yet.
+    /// Closes every pool, for good; those that are not closed yet.
     pub(super) fn retire(&mut self) -> Vec<Arc<Pool>> {
+        self.stopped = true;
         let pooled = |version: &&VersionId| self.pool(version).is_some();
         let versions: Vec<_> = self.versions.iter().filter(pooled).cloned().collect();
         for version in versions {

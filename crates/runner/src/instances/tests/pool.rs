@@ -271,3 +271,19 @@ async fn a_version_is_added_once() {
     assert_eq!(world.runner.versions(), [version()]);
     world.end().await;
 }
+
+#[tokio::test]
+async fn nothing_is_added_to_a_runner_that_stops() {
+    let mut world = World::with(ONE, 1);
+    let (run, _) = world.start(1);
+    world.launch().await.ready(1);
+    let working = world.working().await;
+    let mut stopping = Box::pin(world.runner.stop());
+    assert!(futures_util::poll!(&mut stopping).is_pending(), "a job is not done");
+    assert!(!world.runner.serves(&version()));
+    assert!(!world.runner.add(world.model(ONE, 1)), "nobody would close it");
+    working.end(End::Succeeded);
+    assert_eq!(end_of(run).await, End::Succeeded);
+    stopping.await;
+    world.end().await;
+}
