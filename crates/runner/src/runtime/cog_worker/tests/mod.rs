@@ -16,7 +16,7 @@ use std::time::Duration;
 use cogwire_core::id::PredictionId;
 use cogwire_core::json::Json;
 use cogwire_core::prediction::Kind;
-use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
+use cogwire_core::time::{Entropy, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -27,30 +27,12 @@ use super::*;
 use crate::instances::boot::Boot;
 use crate::instances::instance::{BootError, Instance, Launcher};
 use crate::reporter::Reporter;
-use crate::testing::{all_events, line};
+use crate::testing::{RealClock, all_events, line};
 use crate::{EVENT_QUEUE, Job, Run, RunEvent};
 
 /// The newest Cog, and one whose worker speaks an older protocol.
 const COGS: [&str; 2] = ["0.23.1", "0.18.0"];
 const NEWEST: &str = COGS[0];
-
-struct RealClock;
-
-impl Clock for RealClock {
-    #[expect(clippy::disallowed_methods, reason = "real processes need real time")]
-    fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        Timestamp::from_micros(i64::try_from(since.as_micros()).expect("before the year 294000"))
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.now().since(Timestamp::from_micros(0))
-    }
-
-    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
-        Box::pin(tokio::time::sleep(deadline.since(self.now())))
-    }
-}
 
 struct RandomState;
 
