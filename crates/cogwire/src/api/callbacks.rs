@@ -27,6 +27,36 @@ async fn receive(
     At(token): At<String>,
     body: Body,
 ) -> Result<StatusCode, Failure> {
+    // Before anything is read: whoever cannot name a run gets no memory here.
+    if !registry.knows(&token) {
+        return Err(Failure::not_found());
+    }
     let bytes = body::read(body, LONGEST).await?;
-    if registry.deliver(&token, bytes) { Ok(StatusCode::NO_CONTENT) } else { Err(Failure::not_found()) }
+    if registry.deliver(&token, &bytes) { Ok(StatusCode::NO_CONTENT) } else { Err(Failure::not_found()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use cogwire_core::time::Entropy;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_for_nobody_is_not_read() {
+        let routes = routes(Arc::new(CallbackRegistry::new(Arc::new(Zeros))));
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = Request::post("/callbacks/unknown").body(endless).expect("a request");
+        let answer = routes.oneshot(request).await.expect("a router never fails");
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    }
 }

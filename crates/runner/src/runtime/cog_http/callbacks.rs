@@ -6,13 +6,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use cogwire_core::time::Entropy;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
-/// The most callbacks of one run that wait to be read. Each holds the whole state, so one that finds no place is no
-/// loss.
-const QUEUE: usize = 16;
+use super::seen::Snapshot;
 
 /// An address that servers of models can reach.
 #[derive(Clone)]
@@ -25,16 +22,19 @@ pub struct Callbacks {
 
 /// Who waits for the callbacks of which run.
 pub struct CallbackRegistry {
-    waiting: Mutex<HashMap<String, mpsc::Sender<Bytes>>>,
+    waiting: Mutex<HashMap<String, State>>,
     entropy: Arc<dyn Entropy>,
 }
+
+/// What a run was told last. Each callback holds the whole state, so only the newest one waits to be read.
+type State = watch::Sender<Option<Snapshot>>;
 
 /// The callbacks of one run. Its address is worth nothing any more when this is dropped.
 pub(super) struct Inbox {
     pub(super) url: String,
     token: String,
     registry: Arc<CallbackRegistry>,
-    bodies: mpsc::Receiver<Bytes>,
+    state: watch::Receiver<Option<Snapshot>>,
 }
 
 impl CallbackRegistry {
@@ -43,18 +43,22 @@ impl CallbackRegistry {
         Self { waiting: Mutex::default(), entropy }
     }
 
-    /// Gives the body of `POST {base_url}/callbacks/{token}` to the run that waits for it; false when none does.
-    pub fn deliver(&self, token: &str, body: Bytes) -> bool {
-        match self.lock().get(token) {
-            Some(run) => {
-                let _ = run.try_send(body);
-                true
-            }
-            None => false,
-        }
+    /// Whether a run waits for callbacks with this token. Nobody else's body need be read.
+    pub fn knows(&self, token: &str) -> bool {
+        self.lock().contains_key(token)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Bytes>>> {
+    /// Gives the body of `POST {base_url}/callbacks/{token}` to the run that waits for it; false when none does. What is
+    /// no state of a run is passed over.
+    pub fn deliver(&self, token: &str, body: &[u8]) -> bool {
+        let Some(run) = self.lock().get(token).cloned() else { return false };
+        if let Ok(state) = serde_json::from_slice(body) {
+            run.send_if_modified(|kept| replace(kept, state));
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,17 +67,18 @@ impl Callbacks {
     /// A new address for one run.
     pub(super) fn inbox(&self) -> Inbox {
         let token = format!("{:032x}", self.registry.entropy.bits());
-        let (sender, bodies) = mpsc::channel(QUEUE);
+        let (sender, state) = watch::channel(None);
         self.registry.lock().insert(token.clone(), sender);
         let url = format!("{}/callbacks/{token}", self.base_url);
-        Inbox { url, token, registry: Arc::clone(&self.registry), bodies }
+        Inbox { url, token, registry: Arc::clone(&self.registry), state }
     }
 }
 
 impl Inbox {
-    /// The next body.
-    pub(super) async fn next(&mut self) -> Option<Bytes> {
-        self.bodies.recv().await
+    /// The newest state, once there is one that was not read yet.
+    pub(super) async fn next(&mut self) -> Option<Snapshot> {
+        self.state.changed().await.ok()?;
+        self.state.borrow_and_update().clone()
     }
 }
 
@@ -81,6 +86,15 @@ impl Drop for Inbox {
     fn drop(&mut self) {
         self.registry.lock().remove(&self.token);
     }
+}
+
+/// Callbacks may overtake each other, so nothing replaces the state of a run that is over.
+fn replace(kept: &mut Option<Snapshot>, state: Snapshot) -> bool {
+    let is_over = kept.as_ref().is_some_and(Snapshot::is_last);
+    if !is_over {
+        *kept = Some(state);
+    }
+    !is_over
 }
 
 #[cfg(test)]
@@ -95,21 +109,41 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_address_is_good_for_as_long_as_its_run() {
+    fn callbacks() -> Callbacks {
         let registry = Arc::new(CallbackRegistry::new(Arc::new(Counting)));
-        let callbacks =
-            Callbacks { base_url: "http://127.0.0.1:1".to_owned(), registry: Arc::clone(&registry) };
-        let mut inbox = callbacks.inbox();
-        let token = "07".repeat(16);
-        assert_eq!(inbox.url, format!("http://127.0.0.1:1/callbacks/{token}"));
-        assert!(registry.deliver(&token, Bytes::from_static(b"first")));
-        assert!(!registry.deliver("another", Bytes::new()));
-        assert_eq!(inbox.next().await.as_deref(), Some(&b"first"[..]));
-        for _ in 0..2 * QUEUE {
-            assert!(registry.deliver(&token, Bytes::new()), "a full queue is no reason to send it again");
-        }
+        Callbacks { base_url: "http://127.0.0.1:1".to_owned(), registry }
+    }
+
+    fn token() -> String {
+        "07".repeat(16)
+    }
+
+    #[test]
+    fn an_address_is_good_for_as_long_as_its_run() {
+        let callbacks = callbacks();
+        let inbox = callbacks.inbox();
+        assert_eq!(inbox.url, format!("http://127.0.0.1:1/callbacks/{}", token()));
+        assert!(callbacks.registry.knows(&token()) && !callbacks.registry.knows("another"));
+        assert!(callbacks.registry.deliver(&token(), b"rubbish"), "that is no reason to send it again");
+        assert!(!callbacks.registry.deliver("another", b"{}"));
         drop(inbox);
-        assert!(!registry.deliver(&token, Bytes::new()));
+        assert!(!callbacks.registry.knows(&token()));
+        assert!(!callbacks.registry.deliver(&token(), b"{}"));
+    }
+
+    #[tokio::test]
+    async fn the_newest_state_is_what_waits_and_the_end_stays() {
+        let callbacks = callbacks();
+        let mut inbox = callbacks.inbox();
+        let told = |status: &str| {
+            let body = format!(r#"{{"status":"{status}"}}"#);
+            assert!(callbacks.registry.deliver(&token(), body.as_bytes()));
+        };
+        told("starting");
+        told("processing");
+        assert_eq!(inbox.next().await.map(|state| state.status).as_deref(), Some("processing"));
+        told("failed");
+        told("processing");
+        assert_eq!(inbox.next().await.map(|state| state.status).as_deref(), Some("failed"));
     }
 }

@@ -13,7 +13,7 @@ use sse_stream::{Sse, SseByteStream};
 
 use super::callbacks::Inbox;
 use super::client::{Call, MAX_ANSWER};
-use super::seen::{Progress, Snapshot};
+use super::seen::Progress;
 use super::server::Server;
 
 /// How often a run is looked at that cannot be watched.
@@ -49,16 +49,12 @@ pub(super) fn open(server: &Arc<Server>, path: &str, inbox: Option<Inbox>) -> Fe
     select_all(sources)
 }
 
-/// The bodies that the server sends to us.
+/// What the server sends to us.
 fn callbacks(server: Arc<Server>, inbox: Inbox) -> BoxStream<'static, Progress> {
     let next = |(server, mut inbox): (Arc<Server>, Inbox)| async move {
-        loop {
-            let body: Bytes = inbox.next().await?;
-            server.heard();
-            if let Ok(state) = serde_json::from_slice::<Snapshot>(&body) {
-                return Some((Progress::State(state), (server, inbox)));
-            }
-        }
+        let state = inbox.next().await?;
+        server.heard();
+        Some((Progress::State(state), (server, inbox)))
     };
     stream::unfold((server, inbox), next).boxed()
 }

@@ -147,7 +147,7 @@ async fn listen(registry: Arc<CallbackRegistry>) -> Fake {
         let registry = Arc::clone(&registry);
         async move {
             let token = request.path.strip_prefix("/callbacks/").unwrap_or_default().to_owned();
-            if registry.deliver(&token, request.body) { answer(200, "{}") } else { answer(404, "{}") }
+            if registry.deliver(&token, &request.body) { answer(200, "{}") } else { answer(404, "{}") }
         }
     })
     .await
