@@ -15,18 +15,13 @@ use cogwire_core::time::Timestamp;
 use cogwire_files::{ReceiveError, StoredFile};
 use cogwire_store::prediction::FileRow;
 use cogwire_store::upload::Upload;
-use futures_util::StreamExt;
 use multer::Field;
 
 use super::form;
-use crate::api::{Api, Failure};
+use crate::api::{Api, Failure, body};
 
 /// How long an upload is kept, as on Replicate. One that a prediction uses stays until that has ended.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What is read and thrown away of a body that is refused, in bytes: clients that are cut off in the middle do not see the
-/// answer that says why.
-const MAX_LEFT_OVER: usize = 1 << 30;
 
 /// The content type of a file that came without one.
 const UNKNOWN: &str = "application/octet-stream";
@@ -45,7 +40,7 @@ pub(super) async fn receive(
         Err(failure) => Err(failure),
     };
     if outcome.is_err() {
-        discard(body).await;
+        body::discard(body).await;
         receiving.forget().await;
     }
     outcome
@@ -177,16 +172,5 @@ fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), Failure> {
     match place.replace(value) {
         None => Ok(()),
         Some(_) => Err(form::twice(name)),
-    }
-}
-
-/// Reads what is left of a body, unless it is without end.
-async fn discard(mut body: BodyDataStream) {
-    let mut read = 0;
-    while let Some(Ok(piece)) = body.next().await {
-        read += piece.len();
-        if read > MAX_LEFT_OVER {
-            return;
-        }
     }
 }

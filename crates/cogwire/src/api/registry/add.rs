@@ -49,22 +49,42 @@ pub(in crate::api) async fn add_version(
     At((owner, name)): At<(String, String)>,
     query: Query,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Result<Response, Failure> {
-    let model = ModelName::new(&owner, &name).map_err(|error| ErrorBody::new(422, error.to_string()))?;
+    match new(&api, (&owner, &name), &query, &headers, &mut body).await {
+        Ok(new) => Ok(add(&api, new)),
+        Err(failure) => {
+            body::discard(body.into_data_stream()).await;
+            Err(failure)
+        }
+    }
+}
+
+async fn new(
+    api: &Api,
+    (owner, name): (&str, &str),
+    query: &Query,
+    headers: &HeaderMap,
+    body: &mut Body,
+) -> Result<New, Failure> {
+    let model = ModelName::new(owner, name).map_err(|error| ErrorBody::new(422, error.to_string()))?;
     let incoming = api.config.incoming.as_ref().ok_or_else(runs_no_models)?;
-    let new = match content_type(&headers) {
+    match content_type(headers) {
         "application/x-tar" | "application/tar" => {
             let (tar, digest) = receive(body, incoming).await?;
             let description = query.get("description").map(str::to_owned);
-            New::Package(
-                NewPackage { model, tar: tar.to_path_buf(), digest, description, promote: true },
-                tar,
-            )
+            let package = NewPackage { model, tar: tar.to_path_buf(), digest, description, promote: true };
+            Ok(New::Package(package, tar))
         }
-        "application/json" => New::Server(server(model, &body::read(body, MAX_SERVER).await?)?),
-        _ => return Err(unsupported().into()),
-    };
+        "application/json" => {
+            let bytes = body::read(std::mem::take(body), MAX_SERVER).await?;
+            Ok(New::Server(server(model, &bytes)?))
+        }
+        _ => Err(unsupported().into()),
+    }
+}
+
+fn add(api: &Api, new: New) -> Response {
     let (tell, told) = Tell::channel();
     let engine = api.engine.clone();
     let work = async move {
@@ -75,13 +95,13 @@ pub(in crate::api) async fn add_version(
     };
     // It goes on when the client hangs up: whoever retries finds it done, or being done.
     let work = api.tasks.spawn(work.instrument(tracing::Span::current()));
-    Ok(lines::answer(told, work, Arc::clone(&api.clock)))
+    lines::answer(told, work, Arc::clone(&api.clock))
 }
 
 /// Writes the body to a file, piece by piece.
-async fn receive(body: Body, incoming: &Incoming) -> Result<(TempPath, Digest), Failure> {
+async fn receive(body: &mut Body, incoming: &Incoming) -> Result<(TempPath, Digest), Failure> {
     let (file, path) = temporary(&incoming.folder).map_err(Failure::internal)?.into_parts();
-    let (mut file, mut body, mut size, mut hash) = (File::from_std(file), body, 0, Sha256::new());
+    let (mut file, mut size, mut hash) = (File::from_std(file), 0, Sha256::new());
     while let Some(frame) = body.frame().await {
         let cut_off =
             |error| ErrorBody::new(400, format!("The package could not be read to its end: {error}"));
