@@ -172,6 +172,11 @@ impl Engine {
         self.0.runner.instances()
     }
 
+    /// The bytes that model processes of this machine keep in memory, by process; what else runs here may be in it too.
+    pub async fn instance_memory(&self) -> HashMap<u32, u64> {
+        self.0.runner.memory().await
+    }
+
     /// How many predictions run on this node.
     pub fn running(&self) -> usize {
         self.0.lock_running().len()

@@ -5,6 +5,7 @@
 
 mod table;
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cogwire_core::id::VersionId;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::catalogue::{CatalogueEntry, Means, RunnableModel};
 use crate::declared::Declared;
 use crate::instances::{BootProgress, InstanceReport, WarmUp};
+use crate::process;
 use crate::reporter::Reporter;
 use crate::runtime::{Runtime, builtin};
 use crate::{EVENT_QUEUE, Job, Run, Scripts};
@@ -115,9 +117,16 @@ impl Runner {
         self.read().served.get(version)?.capacity.clone()
     }
 
-    /// What every instance is doing.
+    /// What every instance is doing. Cheap: nothing is asked of the system.
     pub fn instances(&self) -> Vec<InstanceReport> {
         self.read().reports()
+    }
+
+    /// The bytes that the processes of instances keep in memory, by [`crate::InstanceFigures::pid`], where the system tells.
+    /// Those of other process groups of this machine are in it as well: one look at the system gives all.
+    pub async fn memory(&self) -> HashMap<u32, u64> {
+        // Looking fails only when the runtime is gone, and then nobody asks.
+        tokio::task::spawn_blocking(process::memory).await.unwrap_or_default()
     }
 
     /// What the jobs of this version wait for, while no instance takes any.

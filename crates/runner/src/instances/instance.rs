@@ -48,20 +48,11 @@ pub(crate) trait Instance: Send + Sync + 'static {
     /// of memory?"
     fn cause_of_death(&self) -> Option<String>;
 
-    /// The process and its memory, where they are known.
-    fn process(&self) -> Option<ProcessFigures>;
+    /// The process that was started, when it is one of this machine.
+    fn pid(&self) -> Option<u32>;
 
     /// Stops it: politely first, by force when it takes longer than the grace. Returns when nothing of it is left.
     async fn stop(&self);
-}
-
-/// What the operating system says about an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProcessFigures {
-    /// The process that was started.
-    pub(crate) pid: u32,
-    /// The bytes that it and its children keep in memory, where the system tells.
-    pub(crate) resident: Option<u64>,
 }
 
 /// Why an instance did not become ready: a sentence for users.

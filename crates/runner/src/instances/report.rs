@@ -28,8 +28,6 @@ pub struct InstanceFigures {
     pub state: InstanceState,
     /// Its process, when it is one of this machine.
     pub pid: Option<u32>,
-    /// The bytes of memory that its processes keep, where the system tells.
-    pub resident: Option<u64>,
     /// When it was started; for a failed version, when it failed.
     pub since: Timestamp,
     /// How many jobs it runs.
@@ -130,7 +128,6 @@ impl Pool {
         Some(InstanceFigures {
             state: InstanceState::Failed,
             pid: None,
-            resident: None,
             since: state.last_failure_at?,
             busy: 0,
             slots: 0,
@@ -161,11 +158,9 @@ impl State {
             None if self.fleet.is_starting(no) => (InstanceState::Starting, (0, 0)),
             None => (InstanceState::Stopping, (0, 0)),
         };
-        let process = entry.instance.as_ref().and_then(|instance| instance.process());
         InstanceFigures {
             state,
-            pid: process.map(|process| process.pid),
-            resident: process.and_then(|process| process.resident),
+            pid: entry.instance.as_ref().and_then(|instance| instance.pid()),
             since: entry.since,
             busy,
             slots,

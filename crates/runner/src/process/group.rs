@@ -1,5 +1,6 @@
 //! The processes of a group and of a family, as `/proc` shows them. Where it is missing, there seem to be none.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -34,11 +35,16 @@ pub(super) fn kill_family(family: &str) {
     tracing::warn!(family, "processes of a model could not be killed");
 }
 
-/// The bytes that the processes of the group keep in memory.
-pub(super) fn resident(leader: Pid) -> Option<u64> {
-    let pages = processes().filter_map(pages_of).filter(|(group, _)| *group == leader.as_raw_nonzero().get());
-    let pages: u64 = pages.map(|(_, pages)| pages).sum();
-    (pages > 0).then(|| pages * rustix::param::page_size() as u64)
+/// The bytes that the processes of each group keep in memory, by the process that leads it; what processes share counts
+/// for each. Looks at every process of the system, and blocks.
+pub(crate) fn memory() -> HashMap<u32, u64> {
+    let page = rustix::param::page_size() as u64;
+    let mut memory = HashMap::new();
+    // The dead have no memory, and nor has the system itself.
+    for (group, pages) in processes().filter_map(pages_of).filter(|(_, pages)| *pages > 0) {
+        *memory.entry(group).or_default() += pages * page;
+    }
+    memory
 }
 
 fn processes() -> impl Iterator<Item = Pid> {
@@ -54,7 +60,7 @@ fn has_variable(process: Pid, variable: &str) -> bool {
 }
 
 /// The group of a process, and its pages in memory.
-fn pages_of(process: Pid) -> Option<(i32, u64)> {
+fn pages_of(process: Pid) -> Option<(u32, u64)> {
     let stat = fs::read_to_string(Path::new("/proc").join(process.to_string()).join("stat")).ok()?;
     // The name in parentheses may hold anything.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

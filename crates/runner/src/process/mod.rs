@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use exit::Exit;
+pub(crate) use group::memory;
 pub(crate) use lines::lines;
 
 /// The variable by which the processes of one start know each other.
@@ -111,11 +112,6 @@ impl Process {
         if self.exit.borrow().is_none() {
             group::kill(self.leader);
         }
-    }
-
-    /// The bytes that the group keeps in memory, where the system tells; what processes share counts for each.
-    pub(crate) fn resident(&self) -> Option<u64> {
-        group::resident(self.leader)
     }
 }
 

@@ -42,7 +42,7 @@ async fn the_group_is_killed_with_its_leader() {
     let (process, mut streams, _) = start("trap '' TERM; sleep 1000 & echo $!; wait", "group");
     let child = first_line(&mut streams).await;
     assert!(is_alive(&child));
-    assert!(process.resident().is_some_and(|bytes| bytes > 10_000), "two processes need memory");
+    assert!(memory().get(&process.id()).is_some_and(|bytes| *bytes > 10_000), "two processes need memory");
     process.kill();
     assert_eq!(process.exited().await, Exit::Signal(9));
     assert!(!is_alive(&child));

@@ -14,7 +14,7 @@ use crate::catalogue::{CatalogueEntry, Means, RunnableModel};
 use crate::event::End;
 use crate::instances::Scale;
 use crate::instances::boot::Boot;
-use crate::instances::instance::{BootError, Instance, Launcher, ProcessFigures};
+use crate::instances::instance::{BootError, Instance, Launcher};
 use crate::instances::plan::InstancePlan;
 use crate::reporter::{Reporter, Stopped};
 use crate::testing::SteppedClock;
@@ -211,8 +211,8 @@ impl Instance for FakeInstance {
         self.controls.cause()
     }
 
-    fn process(&self) -> Option<ProcessFigures> {
-        Some(ProcessFigures { pid: 7, resident: Some(4096) })
+    fn pid(&self) -> Option<u32> {
+        Some(7)
     }
 
     async fn stop(&self) {

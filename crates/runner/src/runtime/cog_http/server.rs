@@ -16,7 +16,7 @@ use super::health::{Health, Verdict};
 use super::run;
 use crate::Job;
 use crate::event::End;
-use crate::instances::instance::{Instance, ProcessFigures};
+use crate::instances::instance::Instance;
 use crate::reporter::{Reporter, Stopped};
 
 /// How long a server may take to say how it is.
@@ -125,7 +125,7 @@ impl Instance for Ready {
         self.server.cause.get().cloned()
     }
 
-    fn process(&self) -> Option<ProcessFigures> {
+    fn pid(&self) -> Option<u32> {
         None
     }
 

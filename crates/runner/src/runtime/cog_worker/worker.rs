@@ -23,7 +23,7 @@ use super::protocol::Order;
 use super::run::Run;
 use crate::Job;
 use crate::event::End;
-use crate::instances::instance::{Instance, ProcessFigures};
+use crate::instances::instance::Instance;
 use crate::reporter::{Reporter, Stopped};
 
 /// A worker process and its slots.
@@ -143,9 +143,8 @@ impl Instance for CogWorker {
         self.life.cause()
     }
 
-    fn process(&self) -> Option<ProcessFigures> {
-        let process = &self.life.process;
-        Some(ProcessFigures { pid: process.id(), resident: process.resident() })
+    fn pid(&self) -> Option<u32> {
+        Some(self.life.process.id())
     }
 
     async fn stop(&self) {

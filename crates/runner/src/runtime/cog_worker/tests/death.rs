@@ -29,7 +29,7 @@ async fn how_a_process_died_is_told() {
 #[tokio::test]
 async fn a_process_that_dies_idle_is_noticed() {
     let model = Test::new(NEWEST, "hello.py:Predictor").start().await;
-    let process = model.instance.process().expect("it runs").pid;
+    let process = model.instance.pid().expect("it runs");
     let process = rustix::process::Pid::from_raw(i32::try_from(process).expect("small")).expect("not zero");
     rustix::process::kill_process(process, rustix::process::Signal::KILL).expect("it runs");
     model.instance.dead().cancelled().await;
@@ -109,7 +109,7 @@ fn a_program_that_aborts() {
         let model = Test::new(NEWEST, "zoo.py:Predictor").start().await;
         let events = model.events(&json!({"what": "leaves_behind"})).await;
         let mut processes: Vec<Value> = events.iter().filter_map(item).collect();
-        processes.push(json!(model.instance.process().expect("it runs").pid));
+        processes.push(json!(model.instance.pid().expect("it runs")));
         let (mut run, _cancel) = model.begin(&json!({"what": "ignores"}));
         until_logged(&mut run, "hanging").await;
         println!("processes {}", json!(processes));

@@ -13,13 +13,8 @@ async fn a_model_predicts_and_its_setup_is_heard() {
             model.run(&json!({"text": "\u{fffd} \u{1F600}"})).await[2],
             "value \"hello \u{fffd} \u{1F600}\""
         );
-        assert!(
-            model
-                .instance
-                .process()
-                .and_then(|process| process.resident)
-                .is_some_and(|bytes| bytes > 1 << 20)
-        );
+        let pid = model.instance.pid().expect("it is a process");
+        assert!(crate::process::memory().get(&pid).is_some_and(|bytes| *bytes > 1 << 20));
         model.stop().await;
     }
 }
