@@ -3,6 +3,7 @@
 //! Notices about a slot go to the run that is in it. With one slot, so does what child processes print; with several,
 //! nobody can tell whose it is, and it goes to the log of this program.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::process::ChildStdout;
@@ -91,9 +92,15 @@ pub(super) async fn attend(mut channel: Frames<ChildStdout>, desk: Arc<Desk>, li
         stdout: Scanner::new(marks.clone()),
         stderr: Scanner::new(marks),
     };
-    // A channel that breaks is as good as closed.
-    while let Ok(Some(notice)) = channel.next().await {
-        listener.hear(notice).await;
+    loop {
+        match channel.next().await {
+            Ok(Some(notice)) => listener.hear(notice).await,
+            // A channel that breaks is as good as closed; one that brings something else was written to by the model.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                break life.kill("The model process wrote to the channel that Cog's worker speaks on.");
+            }
+            Ok(None) | Err(_) => break,
+        }
     }
     life.end().await;
 }
@@ -141,5 +148,31 @@ impl Listener {
         for line in text.lines() {
             tracing::debug!(pid = self.life.process.id(), "{line}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::process::{Process, Start};
+    use crate::testing::RealClock;
+
+    #[tokio::test]
+    async fn what_is_no_message_is_told_as_it_is() {
+        let start = Start {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), r"printf '\000\000\000\002xx'; sleep 1000".into()],
+            folder: "/".into(),
+            variables: Vec::new(),
+            family: "rubbish".to_owned(),
+            memory_limit: None,
+        };
+        let (process, streams) = Process::start(start, &TaskTracker::new()).expect("a shell");
+        let life = Arc::new(Life::new(process, Arc::new(RealClock)));
+        let desk = Arc::new(Desk::new(Vec::new()));
+        attend(Frames::new(streams.output), desk, Arc::clone(&life), Marks::new("secret")).await;
+        assert_eq!(life.death().await, "The model process wrote to the channel that Cog's worker speaks on.");
     }
 }
