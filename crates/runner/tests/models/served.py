@@ -54,12 +54,16 @@ class Values(BasePredictor):
 
 
 class Texts(BasePredictor):
-    def predict(self, count: int, fail_at: int = -1, wait_for_file: str = "") -> ConcatenateIterator[str]:
+    def predict(
+        self, count: int, fail_at: int = -1, wait_for_file: str = "", pause: float = 0.0
+    ) -> ConcatenateIterator[str]:
+        time.sleep(pause)
         for number in range(count):
             if number == fail_at:
                 raise ValueError(f"told to fail at {number}")
-            # In one piece: the oldest server drops the spaces between pieces that come apart.
-            print(f"token {number}", flush=True)
+            if not wait_for_file:
+                # In one piece: the oldest server drops the spaces between pieces that come apart.
+                print(f"token {number}", flush=True)
             yield f"t{number} "
             if wait_for_file:
                 wait_for(wait_for_file)
