@@ -7,7 +7,7 @@
 //! runs may finish, and what they end is still sent; then the sender finishes what is on its way; the node leaves the
 //! store; the store is closed last. The hard token cuts each of these short, and nothing durable depends on them.
 //!
-//! The listener for models on this machine ([`internal`]) answers from before the first run until after the last one.
+//! The listener for models on this machine (`internal`) answers from before the first run until after the last one.
 //!
 //! **Roles** leave out what they do not name, and the order stays: without `run` there is no run to wait for, without
 //! `deliver` no sender, and what is owed waits in the store for the nodes that have it. Every node has an engine, which keeps
