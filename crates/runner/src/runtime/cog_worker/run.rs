@@ -1,7 +1,9 @@
 //! One prediction in one slot.
 
+mod cancel;
+mod settle;
+
 use std::io;
-use std::time::Duration;
 
 use cogwire_core::json::Json;
 use serde_json::Value;
@@ -14,7 +16,7 @@ use super::handover::HandoverError;
 use super::mark::{Call, Mark};
 use super::metrics::Metrics;
 use super::output::Outputs;
-use super::protocol::{MetricMode, NoContext, Order, Source, Task, Word};
+use super::protocol::{MetricMode, NoContext, Source, Task, Word};
 use super::worker::{CogWorker, Slot};
 use crate::Job;
 use crate::event::{End, Produced};
@@ -26,22 +28,6 @@ const MAX_LOG: usize = 64 * 1024;
 
 /// Inputs that are longer go through a file.
 const MAX_INLINE: usize = 6 * 1024 * 1024;
-
-const NOT_CANCELLED: &str = "The model process was killed: a cancelled prediction did not end within";
-
-/// How long a slot may take to become free after its prediction has ended.
-const IDLE_GRACE: Duration = Duration::from_secs(10);
-
-/// How long a process may take to end whose connection has ended.
-const GONE_GRACE: Duration = Duration::from_secs(3);
-
-/// How long the last words of child processes are waited for.
-const SAID_GRACE: Duration = Duration::from_millis(500);
-
-/// How long a cancel that may be lost is given before it is repeated. The worker forgets one that comes before the
-/// model is called, and for an asynchronous model also shortly afterwards. A synchronous model gets no second one: it
-/// would disturb what the model does about the first.
-const CANCEL_AGAIN: Duration = Duration::from_millis(50);
 
 /// A prediction that runs, or is about to.
 pub(super) struct Run<'a> {
@@ -260,131 +246,6 @@ impl<'a> Run<'a> {
             Message::Printed(text) => self.log.push_str(&text),
             Message::Said(Source::Stdout, call) => self.said.stdout = call,
             Message::Said(Source::Stderr, call) => self.said.stderr = call,
-        }
-    }
-
-    /// Tells the model to stop, and kills it when it does not.
-    async fn cancel(&mut self) -> Verdict {
-        let clock = &self.worker.life.clock;
-        let timeout = self.worker.config.cancel_timeout;
-        let order = Order::Cancel { slot: self.worker.desk.name(self.slot.index) };
-        self.worker.order(&order).await;
-        let mut deadline = clock.sleep(timeout);
-        let mut again = clock.sleep(CANCEL_AGAIN);
-        let mut may_be_lost = self.call.is_none_or(|call| call.is_async);
-        loop {
-            tokio::select! {
-                () = &mut deadline => {
-                    let seconds = timeout.as_secs_f64();
-                    self.worker.life.kill(format!("{NOT_CANCELLED} {seconds} s."));
-                    return Verdict::Gone;
-                }
-                () = &mut again, if may_be_lost && self.call.is_some() => {
-                    again = clock.sleep(CANCEL_AGAIN);
-                    may_be_lost = self.call.is_some_and(|call| call.is_async);
-                    self.worker.order(&order).await;
-                }
-                Some(message) = self.messages.recv() => self.note(message),
-                word = self.slot.words.next::<Word>() => match word {
-                    Ok(Some(Word::Done { .. } | Word::Cancelled {} | Word::Failed { .. })) => return Verdict::Cancelled,
-                    Ok(Some(word)) => self.overhear(word).await,
-                    Ok(None) | Err(_) => return Verdict::Gone,
-                },
-            }
-            // Nobody reads it any more.
-            self.log.clear();
-        }
-    }
-
-    /// Hears what a cancelled prediction says. Its files are taken to be deleted.
-    async fn overhear(&mut self, word: Word) {
-        let handover = &self.worker.handover;
-        let taken = match word {
-            Word::LogLine { data } => match self.worker.marks.read(&data) {
-                Some(Mark::Begun(call)) => {
-                    self.call = Some(call);
-                    return;
-                }
-                Some(Mark::Item(item)) => handover.value(&item).await,
-                Some(Mark::ItemFile(path)) => handover.json_file(path).await,
-                _ => return,
-            },
-            Word::OutputChunk { output } => handover.value(&output).await,
-            Word::FileOutput { filename, kind } => handover.file(filename, kind).await,
-            _ => return,
-        };
-        drop(taken);
-    }
-
-    /// Waits until the slot is free and all that was printed is here; whether the slot can be used again.
-    async fn settle(&mut self, verdict: &Verdict) -> bool {
-        if matches!(verdict, Verdict::Gone) {
-            self.outlive(GONE_GRACE, "The model process was killed: it had closed its connections.").await;
-            return false;
-        }
-        if !self.becomes_idle().await {
-            self.outlive(
-                Duration::ZERO,
-                "The model process was killed: it did not become free after a prediction.",
-            )
-            .await;
-            return false;
-        }
-        self.hear_out().await;
-        true
-    }
-
-    async fn becomes_idle(&mut self) -> bool {
-        let mut grace = self.worker.life.clock.sleep(IDLE_GRACE);
-        let dead = self.worker.life.dead();
-        while self.idle == Idle::No {
-            tokio::select! {
-                Some(message) = self.messages.recv() => self.note_late(message).await,
-                () = dead.cancelled() => return false,
-                () = &mut grace => return false,
-            }
-        }
-        self.idle == Idle::Yes
-    }
-
-    /// Waits for the death of the worker, and kills it when it takes too long.
-    async fn outlive(&mut self, grace: Duration, cause: &str) {
-        let life = &self.worker.life;
-        let dead = life.dead();
-        let mut grace = Some(life.clock.sleep(grace));
-        while !dead.is_cancelled() {
-            tokio::select! {
-                Some(message) = self.messages.recv() => self.note_late(message).await,
-                () = dead.cancelled() => {}
-                () = async { grace.as_mut().expect("asked for only while it is there").await }, if grace.is_some() => {
-                    grace = None;
-                    life.kill(cause);
-                }
-            }
-        }
-        while let Ok(message) = self.messages.try_recv() {
-            self.note_late(message).await;
-        }
-    }
-
-    /// Waits for the last of what child processes have printed. A model that has closed its standard streams is
-    /// waited for in vain, but only once.
-    async fn hear_out(&mut self) {
-        let Some(Call { number, .. }) = self.call.filter(|_| self.worker.hears_children()) else { return };
-        let mut grace = self.worker.life.clock.sleep(SAID_GRACE);
-        while self.said.stdout < number || self.said.stderr < number {
-            tokio::select! {
-                Some(message) = self.messages.recv() => self.note_late(message).await,
-                () = &mut grace => return self.worker.stop_hearing_children(),
-            }
-        }
-    }
-
-    /// Takes a message after the prediction has ended. Whether anybody still reads the logs does not matter any more.
-    async fn note_late(&mut self, message: Message) {
-        self.note(message);
-        if self.log.len() > MAX_LOG && self.report_log().await.is_err() {
-            self.log.clear();
         }
     }
 
