@@ -213,6 +213,7 @@ impl Sender {
             class: sent.answer.class.as_str().to_owned(),
             detail: sent.answer.detail,
             manual: message.manual,
+            report: None,
         };
         let finished = FinishedAttempt {
             delivery: message.id,

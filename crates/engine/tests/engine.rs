@@ -12,6 +12,7 @@ use cogwire_core::link::LinkKey;
 use cogwire_core::prediction::{AccountId, Kind, Prediction, Request, Source, Status};
 use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::wire::Links;
 use cogwire_engine::{Create, Created, Engine, EngineConfig, Parts};
 use cogwire_files::{Files, Storage};
@@ -176,6 +177,7 @@ fn request(version: &str, input: &str, events: EventSet) -> Request {
             events,
             filter: None,
             payload: PayloadShape::Prediction,
+            options: WebhookOptions::default(),
         }),
         cancel_at: None,
         streams: false,

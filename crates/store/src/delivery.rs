@@ -9,10 +9,12 @@ use cogwire_core::prediction::AccountId;
 use cogwire_core::text_enum;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::Lane;
 
 use crate::error::Result;
 use crate::node::NodeEpoch;
+pub use crate::report::{AttemptReport, ResponseReport};
 
 /// A lane that this node holds: nobody else sends for this prediction.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct ClaimedLane {
     pub url: String,
     /// Scheme, host and port of it.
     pub origin: String,
+    /// What the caller asked for beyond Replicate's fields.
+    pub options: WebhookOptions,
     /// The fence of the hold.
     pub lease_no: u64,
     /// What is owed.
@@ -122,6 +126,8 @@ pub struct Attempt {
     pub detail: String,
     /// Whether a person asked for it.
     pub manual: bool,
+    /// What was sent and what came back, as far as it is kept.
+    pub report: Option<AttemptReport>,
 }
 
 /// What a finished attempt leaves to do in its lane.

@@ -224,6 +224,7 @@ impl Shared {
 mod tests {
     use cogwire_core::id::PredictionId;
     use cogwire_core::prediction::AccountId;
+    use cogwire_core::webhook::options::WebhookOptions;
     use cogwire_core::webhook::pacing::Lane;
 
     use super::*;
@@ -237,6 +238,7 @@ mod tests {
             url: "https://example.com/".to_owned(),
             origin: ORIGIN.to_owned(),
             lease_no: 1,
+            options: WebhookOptions::default(),
             lane: Lane::default(),
             final_body: None,
         }

@@ -23,6 +23,7 @@ mod migration;
 pub mod node;
 pub mod postgres;
 pub mod prediction;
+mod report;
 pub mod signal;
 pub mod sqlite;
 pub mod transfer;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::link::LinkKey;
 use crate::webhook::event::{EventSet, PayloadShape, WebhookEvent};
+use crate::webhook::options::WebhookOptions;
 use crate::wire::{Links, Mask, prediction_body};
 
 fn links() -> Links {
@@ -28,6 +29,7 @@ fn prediction(events: EventSet) -> Prediction {
             events,
             filter: None,
             payload: PayloadShape::Prediction,
+            options: WebhookOptions::default(),
         }),
         cancel_at: None,
         streams: true,

@@ -2,6 +2,7 @@
 
 use std::ops::BitAnd;
 
+use super::options::WebhookOptions;
 use crate::text_enum;
 
 text_enum! {
@@ -114,4 +115,6 @@ pub struct Webhook {
     pub filter: Option<EventSet>,
     /// What bodies look like.
     pub payload: PayloadShape,
+    /// What the caller asked for beyond Replicate's fields.
+    pub options: WebhookOptions,
 }

@@ -3,9 +3,15 @@
 //! A schedule is data: how long after the first attempt each further one is due. Nothing here waits, reads a clock or
 //! draws a random number; what to retry is decided elsewhere.
 
+mod text;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Timestamp;
+pub use text::{InvalidSchedule, MAX_DELAY, MAX_DELAYS};
 
 /// The largest part of the gap to the offset before by which an attempt is brought forward.
 pub const MAX_JITTER: f64 = 0.2;
@@ -19,17 +25,67 @@ const REPLICATE: [Duration; 6] = [
     Duration::from_secs(60),
 ];
 
+/// The sums of 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h: what the Standard Webhooks specification proposes.
+const STANDARD: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_secs(305),
+    Duration::from_secs(2_105),
+    Duration::from_secs(9_305),
+    Duration::from_secs(27_305),
+    Duration::from_secs(63_305),
+    Duration::from_secs(113_705),
+    Duration::from_secs(185_705),
+    Duration::from_secs(272_105),
+];
+
 /// When to try again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Schedule {
+    kind: Kind,
     /// When each attempt after the first is due, counted from the first; rising.
-    offsets: &'static [Duration],
+    offsets: Cow<'static, [Duration]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Replicate,
+    Standard,
+    Delays,
 }
 
 impl Schedule {
     /// Six retries within a minute, as Replicate makes them: 1, 3, 7, 15, 31 and 60 s after the first attempt.
     pub const fn replicate() -> Self {
-        Self { offsets: &REPLICATE }
+        Self { kind: Kind::Replicate, offsets: Cow::Borrowed(&REPLICATE) }
+    }
+
+    /// Nine retries within a bit more than three days.
+    pub const fn standard() -> Self {
+        Self { kind: Kind::Standard, offsets: Cow::Borrowed(&STANDARD) }
+    }
+
+    /// Attempts that follow each other by these delays.
+    pub fn of_delays(delays: &[Duration]) -> Self {
+        let sums = delays.iter().scan(Duration::ZERO, |sum, delay| {
+            *sum = sum.saturating_add(*delay);
+            Some(*sum)
+        });
+        Self { kind: Kind::Delays, offsets: sums.collect() }
+    }
+
+    /// The schedule's name, if it has one.
+    pub fn name(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Replicate => Some("replicate"),
+            Kind::Standard => Some("standard"),
+            Kind::Delays => None,
+        }
+    }
+
+    /// The time before each attempt after the first.
+    pub fn delays(&self) -> impl Iterator<Item = Duration> {
+        (0..self.offsets.len()).map(|retry| self.gap(retry))
     }
 
     /// How many attempts there are, the first one included.

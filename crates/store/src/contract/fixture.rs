@@ -12,6 +12,7 @@ use cogwire_core::prediction::{
 };
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::wire::Links;
 
 use super::Home;
@@ -87,6 +88,7 @@ pub(crate) fn webhook(origin: &str, events: &[WebhookEvent]) -> Webhook {
         events,
         filter: Some(events),
         payload: PayloadShape::Prediction,
+        options: WebhookOptions::default(),
     }
 }
 
@@ -310,6 +312,7 @@ pub(crate) fn finished(
         class: if delivered { "delivered" } else { "status" }.to_owned(),
         detail: "The receiver answered.".to_owned(),
         manual: false,
+        report: None,
     };
     let is_final = held.lane.last.as_ref().is_some_and(|last| last.seq == delivery.seq);
     FinishedAttempt {

@@ -32,6 +32,7 @@ mod tests {
             class: "status".to_owned(),
             detail: String::new(),
             manual: false,
+            report: None,
         }
     }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::Lane;
 
 use crate::delivery::ClaimedLane;
@@ -36,6 +37,7 @@ pub(crate) struct LaneRow {
     pub(crate) account: AccountId,
     pub(crate) url: String,
     pub(crate) origin: String,
+    pub(crate) options: WebhookOptions,
     /// When it is due, for the index; it is kept up to date while the lane is held, too.
     pub(crate) due_at: Option<Timestamp>,
     pub(crate) owner: Option<NodeEpoch>,
@@ -79,6 +81,7 @@ impl LaneRow {
             account: self.account.clone(),
             url: self.url.clone(),
             origin: self.origin.clone(),
+            options: self.options.clone(),
             lease_no: self.lease_no,
             lane: self.lane.clone(),
             final_body,

@@ -48,6 +48,7 @@ fn new_lane(commit: &Commit, webhook: &Webhook) -> LaneRow {
         account: commit.request.account.clone(),
         url: webhook.url.clone(),
         origin: webhook.origin.clone(),
+        options: webhook.options.clone(),
         due_at: None,
         owner: None,
         lease_no: 0,

@@ -3,6 +3,7 @@
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::Lane;
 
 use super::{LaneRow, Write};
@@ -15,6 +16,7 @@ pub(crate) struct SentMessage {
     pub(crate) account: AccountId,
     pub(crate) url: String,
     pub(crate) origin: String,
+    pub(crate) options: WebhookOptions,
     pub(crate) state: DeliveryState,
     pub(crate) has_body: bool,
     pub(crate) attempts: u32,
@@ -40,6 +42,7 @@ impl SentMessage {
             account: self.account,
             url: self.url,
             origin: self.origin,
+            options: self.options,
             due_at: None,
             owner: None,
             lease_no: self.lease_no,

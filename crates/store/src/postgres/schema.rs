@@ -18,6 +18,7 @@ const UPGRADE_PATIENCE: Duration = Duration::from_secs(300);
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_models.sql") },
+    Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_delivery.sql") },
 ];
 
 /// Brings the connection's current schema to the newest of `steps`. Of several servers one does it and the others wait.

@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/sqlite/0001_initial.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/sqlite/0002_nodes.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_models.sql") },
+    Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_delivery.sql") },
 ];
 
 /// Brings the database to the newest of `steps`. One that has a version already is first copied into the data directory's

@@ -99,7 +99,14 @@ pub static TABLES: [Table; 17] = [
     Table {
         name: "secret",
         key_columns: 1,
-        columns: &[integer("id"), text("account"), text("key"), text("state"), integer("created_at")],
+        columns: &[
+            integer("id"),
+            text("account"),
+            text("key"),
+            text("state"),
+            integer("created_at"),
+            integer("signs_until").optional(),
+        ],
     },
     Table { name: "server_key", key_columns: 1, columns: &[text("name"), bytes("key")] },
     Table {
@@ -152,6 +159,7 @@ pub static TABLES: [Table; 17] = [
             integer("expires_at").optional(),
             boolean("data_removed"),
             text("destination").optional(),
+            text("webhook_options").optional(),
         ],
     },
     Table {
@@ -232,6 +240,7 @@ pub static TABLES: [Table; 17] = [
             integer("last_progress_at").optional(),
             integer("superseded"),
             boolean("open"),
+            text("options").optional(),
         ],
     },
     Table {
@@ -268,6 +277,7 @@ pub static TABLES: [Table; 17] = [
             text("class"),
             raw_text("detail"),
             boolean("manual"),
+            text("report").optional(),
         ],
     },
 ];

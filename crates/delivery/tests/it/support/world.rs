@@ -11,6 +11,7 @@ use cogwire_core::prediction::{
 };
 use cogwire_core::time::{Clock, Entropy};
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::{self, Received, Secret};
 use cogwire_core::wire::Links;
 use cogwire_delivery::{
@@ -173,6 +174,7 @@ impl World {
                 events,
                 filter: None,
                 payload: PayloadShape::Prediction,
+                options: WebhookOptions::default(),
             }),
             cancel_at: None,
             streams: false,

@@ -8,7 +8,7 @@ use cogwire_core::id::DeliveryId;
 use tokio_postgres::types::ToSql;
 
 use super::message::{decode_id, keys};
-use crate::delivery::{Attempt, FinishedAttempt};
+use crate::delivery::{Attempt, AttemptReport, FinishedAttempt};
 use crate::lane::number_for;
 use crate::postgres::columns::Shape;
 use crate::postgres::database::Db;
@@ -26,6 +26,7 @@ pub(super) const ATTEMPT: Shape<'_> = Shape(&[
     ("class", "text"),
     ("detail", "bytea"),
     ("manual", "boolean"),
+    ("report", "text"),
 ]);
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
@@ -92,6 +93,7 @@ pub(super) struct AttemptColumns<'a> {
     class: Vec<&'a str>,
     detail: Vec<&'a [u8]>,
     manual: Vec<bool>,
+    report: Vec<Option<String>>,
 }
 
 impl<'a> AttemptColumns<'a> {
@@ -106,6 +108,7 @@ impl<'a> AttemptColumns<'a> {
         self.class.push(&attempt.class);
         self.detail.push(attempt.detail.as_bytes());
         self.manual.push(attempt.manual);
+        self.report.push(attempt.report.as_ref().map(AttemptReport::to_text));
     }
 
     /// The arrays of [`ATTEMPT`].
@@ -120,6 +123,7 @@ impl<'a> AttemptColumns<'a> {
             &self.class,
             &self.detail,
             &self.manual,
+            &self.report,
         ]
     }
 }
@@ -134,5 +138,6 @@ pub(super) fn decode(row: Row<'_>) -> Outcome<Attempt> {
         class: row.get("class")?,
         detail: row.raw_text("detail")?.to_owned(),
         manual: row.get("manual")?,
+        report: row.parse_optional("report")?,
     })
 }

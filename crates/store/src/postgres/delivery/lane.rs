@@ -123,6 +123,7 @@ pub(in crate::postgres) const LANE: Shape<'_> = Shape(&[
     ("account", "text"),
     ("url", "text"),
     ("origin", "text"),
+    ("options", "text"),
 ]);
 
 /// The key and those that change.
@@ -169,6 +170,7 @@ pub(in crate::postgres) struct LaneColumns<'a> {
     account: Vec<&'a str>,
     url: Vec<&'a str>,
     origin: Vec<&'a str>,
+    options: Vec<Option<String>>,
 }
 
 impl<'a> LaneColumns<'a> {
@@ -196,6 +198,7 @@ impl<'a> LaneColumns<'a> {
         self.account.push(&row.account.0);
         self.url.push(&row.url);
         self.origin.push(&row.origin);
+        self.options.push(row.options.to_text());
     }
 
     pub(in crate::postgres) fn is_empty(&self) -> bool {
@@ -226,6 +229,7 @@ impl<'a> LaneColumns<'a> {
             &self.account,
             &self.url,
             &self.origin,
+            &self.options,
         ]
     }
 }
@@ -252,6 +256,7 @@ pub(super) fn decode(row: Row<'_>) -> Outcome<LaneRow> {
         account: AccountId(row.get::<&str>("account")?.into()),
         url: row.get("url")?,
         origin: row.get("origin")?,
+        options: row.parse_optional("options")?.unwrap_or_default(),
         due_at: row.optional_time("due_at")?,
         owner: row.get::<Option<&str>>("owner")?.map(|owner| NodeEpoch(owner.into())),
         lease_no: row.count("lease_no")?,

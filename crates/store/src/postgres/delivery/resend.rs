@@ -51,8 +51,10 @@ pub(super) async fn resend(db: Db, id: DeliveryId, now: Timestamp) -> Outcome<Re
 
 async fn lock_message(db: &Db, id: DeliveryId) -> Outcome<Option<SentMessage>> {
     let sql =
-        "SELECT prediction_id, account, url, origin, state, body IS NOT NULL AS has_body, attempts, lease_no
-               FROM delivery WHERE prediction_id = $1 AND seq = $2 FOR UPDATE";
+        "SELECT d.prediction_id, d.account, d.url, d.origin, d.state, d.body IS NOT NULL AS has_body, d.attempts, d.lease_no,
+                 p.webhook_options
+               FROM delivery d LEFT JOIN prediction p ON p.id = d.prediction_id
+               WHERE d.prediction_id = $1 AND d.seq = $2 FOR UPDATE OF d";
     let row = db.query_optional(sql, &[&id.prediction.as_str(), &i64::from(id.seq)]).await?;
     row.map(|row| decode(id, Row::new("delivery", &row))).transpose()
 }
@@ -63,6 +65,7 @@ fn decode(id: DeliveryId, row: Row<'_>) -> Outcome<SentMessage> {
         account: AccountId(row.get::<&str>("account")?.into()),
         url: row.get("url")?,
         origin: row.get("origin")?,
+        options: row.parse_optional("webhook_options")?.unwrap_or_default(),
         state: row.parse("state")?,
         has_body: row.get("has_body")?,
         attempts: row.number("attempts")?,

@@ -21,7 +21,7 @@ macro_rules! columns {
     () => {
         "p.id, p.account, p.kind, p.model, p.version, p.source, p.status, p.created_at, p.started_at, p.completed_at,
          p.cancel_at, p.streams, p.input, p.webhook_url, p.webhook_origin, p.webhook_events, p.webhook_filter,
-         p.webhook_payload, p.output, p.metrics, p.error, p.data_removed, p.destination,
+         p.webhook_payload, p.webhook_options, p.output, p.metrics, p.error, p.data_removed, p.destination,
          COALESCE(l.revision, p.revision) AS revision, COALESCE(l.next_event, p.next_event) AS next_event"
     };
 }
@@ -137,6 +137,7 @@ fn webhook(row: Row<'_>) -> Outcome<Option<Webhook>> {
         events: EventSet::from_bits(row.number("webhook_events")?),
         filter: row.optional_number("webhook_filter")?.map(EventSet::from_bits),
         payload: row.parse("webhook_payload")?,
+        options: row.parse_optional("webhook_options")?.unwrap_or_default(),
     }))
 }
 

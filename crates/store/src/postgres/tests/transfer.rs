@@ -80,7 +80,7 @@ async fn a_text_that_postgres_cannot_hold_is_named() {
     let Some(Error::Corrupt { table: named, column, reason, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!((named, column), ("account", "id"));
     assert!(reason.contains("NUL"), "{reason}");
-    let detail = r#"{"prediction_id":"p","seq":1,"number":1,"started_at":1,"duration_us":1,"status":null,"class":"c","detail":"a\u0000b","manual":true}"#;
+    let detail = r#"{"prediction_id":"p","seq":1,"number":1,"started_at":1,"duration_us":1,"status":null,"class":"c","detail":"a\u0000b","manual":true,"report":null}"#;
     let row = Row::parse(table("attempt"), detail).expect("it is a row");
     let added = world.store.import_rows(table("attempt"), vec![row.clone()]).await;
     assert_eq!(added.expect("such texts are bytes there"), 1);

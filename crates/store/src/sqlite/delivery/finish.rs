@@ -5,7 +5,7 @@ use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{lane, read};
-use crate::delivery::{DeliveryState, FinishedAttempt, LaneOutcome};
+use crate::delivery::{AttemptReport, DeliveryState, FinishedAttempt, LaneOutcome};
 use crate::lane::{Follow, LaneRow, final_state, number_for, recorded_before, release, settle};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
@@ -60,8 +60,9 @@ fn record(db: &Connection, finished: &FinishedAttempt) -> Outcome<bool> {
 /// `false` when the number is taken.
 fn insert_attempt(db: &Connection, finished: &FinishedAttempt, number: u32) -> Outcome<bool> {
     let attempt = &finished.attempt;
-    let sql = "INSERT INTO attempt (prediction_id, seq, number, started_at, duration_us, status, class, detail, manual)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO attempt (prediction_id, seq, number, started_at, duration_us, status, class, detail, manual,
+                 report)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
     let written = db.prepare_cached(sql)?.execute(params![
         finished.delivery.prediction.as_str(),
         finished.delivery.seq,
@@ -72,6 +73,7 @@ fn insert_attempt(db: &Connection, finished: &FinishedAttempt, number: u32) -> O
         attempt.class,
         attempt.detail,
         attempt.manual,
+        attempt.report.as_ref().map(AttemptReport::to_text),
     ])?;
     Ok(written > 0)
 }

@@ -25,6 +25,7 @@ fn decode(row: &Row<'_>) -> Outcome<LaneRow> {
         account: AccountId(row.text("account")?.into()),
         url: row.get("url")?,
         origin: row.get("origin")?,
+        options: row.parse_optional("options")?.unwrap_or_default(),
         due_at: row.optional_time("due_at")?,
         owner: row.get::<Option<String>>("owner")?.map(|owner| NodeEpoch(owner.into())),
         lease_no: row.count("lease_no")?,
@@ -60,14 +61,15 @@ pub(super) fn write(db: &Connection, row: &LaneRow, write: Write) -> Outcome<()>
 fn insert(db: &Connection, row: &LaneRow) -> Outcome<()> {
     let sql = "INSERT INTO lane (prediction_id, due_at, owner, lease_no, in_flight_seq, want_start, want_progress,
                  progress_revision, final_seq, final_attempts, final_tries, final_first_attempt_at, final_due_at,
-                 final_manual, next_seq, last_progress_at, superseded, open, account, url, origin)
+                 final_manual, next_seq, last_progress_at, superseded, open, account, url, origin, options)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                 ?19, ?20, ?21)";
+                 ?19, ?20, ?21, ?22)";
     let mut statement = db.prepare_cached(sql)?;
     bind(row, &mut statement)?;
     statement.raw_bind_parameter(19, &*row.account.0)?;
     statement.raw_bind_parameter(20, row.url.as_str())?;
     statement.raw_bind_parameter(21, row.origin.as_str())?;
+    statement.raw_bind_parameter(22, row.options.to_text())?;
     statement.raw_execute()?;
     Ok(())
 }

@@ -81,7 +81,7 @@ fn decode(row: &Row<'_>) -> Outcome<Delivery> {
 /// The recorded attempts of a message, in the order of their numbers.
 pub(super) fn attempts(db: &Connection, id: DeliveryId) -> Outcome<Vec<Attempt>> {
     let sql =
-        "SELECT prediction_id, number, started_at, duration_us, status, class, detail, manual FROM attempt
+        "SELECT prediction_id, number, started_at, duration_us, status, class, detail, manual, report FROM attempt
                WHERE prediction_id = ?1 AND seq = ?2 ORDER BY number";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![id.prediction.as_str(), id.seq])?;
@@ -101,6 +101,7 @@ fn decode_attempt(row: &Row<'_>) -> Outcome<Attempt> {
         class: row.get("class")?,
         detail: row.get("detail")?,
         manual: row.get("manual")?,
+        report: row.parse_optional("report")?,
     })
 }
 

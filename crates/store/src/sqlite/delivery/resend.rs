@@ -38,8 +38,10 @@ pub(super) fn resend(db: &Connection, id: DeliveryId, now: Timestamp) -> Outcome
 
 fn find(db: &Connection, id: DeliveryId) -> Outcome<Option<SentMessage>> {
     let sql =
-        "SELECT prediction_id, account, url, origin, state, body IS NOT NULL AS has_body, attempts, lease_no
-               FROM delivery WHERE prediction_id = ?1 AND seq = ?2";
+        "SELECT d.prediction_id, d.account, d.url, d.origin, d.state, d.body IS NOT NULL AS has_body, d.attempts, d.lease_no,
+                 p.webhook_options
+               FROM delivery d LEFT JOIN prediction p ON p.id = d.prediction_id
+               WHERE d.prediction_id = ?1 AND d.seq = ?2";
     let mut statement = db.prepare_cached(sql)?;
     let values = params![id.prediction.as_str(), id.seq];
     let found = statement.query_row(values, |row| Ok(decode(id, &Row::new("delivery", row)))).optional()?;
@@ -52,6 +54,7 @@ fn decode(id: DeliveryId, row: &Row<'_>) -> Outcome<SentMessage> {
         account: AccountId(row.text("account")?.into()),
         url: row.get("url")?,
         origin: row.get("origin")?,
+        options: row.parse_optional("webhook_options")?.unwrap_or_default(),
         state: row.parse("state")?,
         has_body: row.get("has_body")?,
         attempts: row.get("attempts")?,

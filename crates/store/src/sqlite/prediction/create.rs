@@ -26,8 +26,8 @@ fn insert_prediction(db: &Connection, request: &Request) -> Outcome<()> {
     let webhook = request.webhook.as_ref();
     let sql = "INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, cancel_at, streams,
                  input, webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload,
-                 destination)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+                 webhook_options, destination)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
     db.prepare_cached(sql)?.execute(params![
         request.id.as_str(),
         request.account.0,
@@ -45,6 +45,7 @@ fn insert_prediction(db: &Connection, request: &Request) -> Outcome<()> {
         webhook.map(|webhook| webhook.events.bits()),
         webhook.and_then(|webhook| webhook.filter).map(cogwire_core::webhook::event::EventSet::bits),
         webhook.map(|webhook| webhook.payload.as_str()),
+        webhook.and_then(|webhook| webhook.options.to_text()),
         request.destination.as_ref().map(ModelName::as_str),
     ])?;
     Ok(())

@@ -41,7 +41,7 @@ async fn a_value_of_another_kind_is_named() {
     let store = open(dir.path());
     let changed = store.write(crate::sqlite::Class::Api, |batch| {
         batch.db.execute("PRAGMA ignore_check_constraints = ON", [])?;
-        let sql = "INSERT INTO attempt VALUES ('p', 1, 2, 0, 0, NULL, 'c', 'd', 7)";
+        let sql = "INSERT INTO attempt VALUES ('p', 1, 2, 0, 0, NULL, 'c', 'd', 7, NULL)";
         Ok(batch.db.execute(sql, [])?)
     });
     changed.await.expect("the row is written");

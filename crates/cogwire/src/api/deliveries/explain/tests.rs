@@ -2,6 +2,7 @@ use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::json::Json;
 use cogwire_core::prediction::{AccountId, Ended, Kind, Outcome, Request, Source, State};
 use cogwire_core::webhook::event::PayloadShape;
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::FinalMessage;
 
 use super::*;
@@ -15,6 +16,7 @@ fn a_prediction(filter: Option<EventSet>, ended: bool) -> Prediction {
         events: filter.unwrap_or(EventSet::DEFAULT),
         filter,
         payload: PayloadShape::Prediction,
+        options: WebhookOptions::default(),
     };
     let mut prediction = Prediction::new(Request {
         id: PredictionId::new(NOW, 1),

@@ -1,0 +1,9 @@
+-- What callers asked of their webhooks beyond Replicate's fields, as JSON; NULL when nothing.
+ALTER TABLE prediction ADD COLUMN webhook_options TEXT;
+ALTER TABLE lane ADD COLUMN options TEXT;
+
+-- What was sent and what came back, as JSON; NULL when it was not kept.
+ALTER TABLE attempt ADD COLUMN report TEXT;
+
+-- Until when a secret that is not the newest signs beside it; NULL as long as it is not retired.
+ALTER TABLE secret ADD COLUMN signs_until INTEGER;
