@@ -1,8 +1,9 @@
 //! When a failed delivery is tried again.
 //!
 //! A schedule is data: how long after the first attempt each further one is due. Nothing here waits, reads a clock or
-//! draws a random number; what to retry is decided elsewhere.
+//! draws a random number. What an answer means for the schedule is in [`Schedule::after`].
 
+mod after;
 mod text;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
+pub use after::{After, Failed, MAX_EASE};
 pub use text::{InvalidSchedule, MAX_DELAY, MAX_DELAYS};
 
 /// The largest part of the gap to the offset before by which an attempt is brought forward.
@@ -97,10 +99,8 @@ impl Schedule {
     /// further one.
     ///
     /// `fraction`, a random number from 0 to 1, brings the attempt forward by up to [`MAX_JITTER`], so that messages that
-    /// failed together do not come back together. `retry_after`, the receiver's wish counted from `now`, may put it off, at
-    /// most to the offset of the attempt after it, so that no two fall together; the last one does not move. An attempt
-    /// whose time has passed because the one before took long is due one first gap after `now`. When the whole schedule
-    /// has passed because nothing was running here, the gaps are kept, so that an outage of ours costs no receiver its time.
+    /// failed together do not come back together. `retry_after` is the receiver's wish, counted from `now`; it never brings an
+    /// attempt forward.
     pub fn next_attempt_at(
         &self,
         first_attempt_at: Timestamp,
@@ -110,11 +110,44 @@ impl Schedule {
         retry_after: Option<Duration>,
     ) -> Option<Timestamp> {
         let Some(retry) = usize::try_from(attempts_made).ok()?.checked_sub(1) else { return Some(now) };
-        let planned = first_attempt_at + self.jittered(retry, fraction)?;
-        let latest = first_attempt_at + self.offsets.get(retry + 1).copied().unwrap_or(self.offsets[retry]);
-        let wished = retry_after.map_or(planned, |wish| (now + wish).min(latest));
+        let jitter = self.jitter(retry, fraction)?;
+        Some(match self.kind {
+            Kind::Replicate => self.from_the_first(first_attempt_at, retry, now, jitter, retry_after),
+            Kind::Standard | Kind::Delays => self.from_the_last(retry, now, jitter, retry_after),
+        })
+    }
+
+    /// The plan counts from the first attempt, so that it ends when it says, however long attempts take. The wish may put an
+    /// attempt off, at most to the offset of the attempt after it, so that no two fall together; the last one does not move.
+    /// An attempt whose time has passed because the one before took long is due one first gap after `now`. When the whole
+    /// schedule has passed because nothing was running here, the gaps are kept, so that an outage of ours costs no receiver
+    /// its time.
+    fn from_the_first(
+        &self,
+        first: Timestamp,
+        retry: usize,
+        now: Timestamp,
+        jitter: Duration,
+        wish: Option<Duration>,
+    ) -> Timestamp {
+        let planned = first + (self.offsets[retry] - jitter);
+        let latest = first + self.offsets.get(retry + 1).copied().unwrap_or(self.offsets[retry]);
+        let wished = wish.map_or(planned, |wish| (now + wish).min(latest));
         let due = planned.max(wished);
-        Some(if due < now { now + self.late_gap(retry, now.since(first_attempt_at)) } else { due })
+        if due < now { now + self.late_gap(retry, now.since(first)) } else { due }
+    }
+
+    /// The plan counts from the attempt before, so that the receiver always has its gap. The wish may make it twice as long.
+    fn from_the_last(
+        &self,
+        retry: usize,
+        now: Timestamp,
+        jitter: Duration,
+        wish: Option<Duration>,
+    ) -> Timestamp {
+        let gap = self.gap(retry);
+        let planned = gap - jitter;
+        now + wish.map_or(planned, |wish| wish.clamp(planned, gap * 2))
     }
 
     /// The gap before an attempt whose time has passed, `age` after the first attempt.
@@ -128,11 +161,12 @@ impl Schedule {
         self.offsets[retry].saturating_sub(before)
     }
 
-    fn jittered(&self, retry: usize, fraction: f64) -> Option<Duration> {
-        let offset = *self.offsets.get(retry)?;
+    /// By how much the attempt is brought forward; `None` when the schedule does not have it.
+    fn jitter(&self, retry: usize, fraction: f64) -> Option<Duration> {
+        self.offsets.get(retry)?;
         // A duration times NaN is a panic.
         let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-        Some(offset - self.gap(retry).mul_f64(MAX_JITTER * fraction))
+        Some(self.gap(retry).mul_f64(MAX_JITTER * fraction))
     }
 }
 
@@ -208,6 +242,22 @@ mod tests {
     }
 
     #[test]
+    fn other_schedules_count_from_the_attempt_before() {
+        let standard = |made: u32, fraction: f64, wish: Option<u64>| {
+            let (now, wish) = (START + seconds(9000.0), wish.map(Duration::from_secs));
+            let at = Schedule::standard().next_attempt_at(START, made, now, fraction, wish);
+            at.map(|at| at.since(now).as_secs_f64())
+        };
+        assert_eq!(standard(1, 0.0, None), Some(5.0));
+        assert_eq!(standard(2, 1.0, None), Some(240.0));
+        assert_eq!(standard(3, 0.0, Some(10)), Some(1800.0));
+        assert_eq!(standard(3, 0.0, Some(2000)), Some(2000.0));
+        assert_eq!(standard(3, 1.0, Some(u64::MAX)), Some(3600.0));
+        assert_eq!(standard(9, 0.0, Some(100_000)), Some(100_000.0));
+        assert_eq!(standard(10, 0.0, None), None);
+    }
+
+    #[test]
     fn retry_after_is_read() {
         let cases = [
             ("120", Some(120)),
@@ -244,6 +294,26 @@ mod tests {
             let offset = REPLICATE[made as usize - 1].as_secs_f64();
             let before = if made == 1 { 0.0 } else { REPLICATE[made as usize - 2].as_secs_f64() };
             prop_assert!(due >= offset - MAX_JITTER * (offset - before) - 1e-6);
+        }
+
+        #[test]
+        fn a_list_keeps_its_gaps_and_a_wish_at_most_doubles_them(
+            delays in prop::collection::vec(1u64..100_000, 1..9),
+            made in 1usize..10,
+            fraction in 0.0..1.0f64,
+            wish in prop::option::of(any::<u64>()),
+        ) {
+            let gaps: Vec<Duration> = delays.iter().copied().map(Duration::from_millis).collect();
+            let tries = u32::try_from(made).expect("small");
+            let wish = wish.map(Duration::from_secs);
+            let due = Schedule::of_delays(&gaps).next_attempt_at(START, tries, START, fraction, wish);
+            prop_assert_eq!(due.is_some(), made <= gaps.len());
+            if let Some(due) = due {
+                let (waits, gap) = (due.since(START), gaps[made - 1]);
+                let slack = Duration::from_micros(1);
+                prop_assert!(waits + slack >= gap.mul_f64(1.0 - MAX_JITTER) && waits <= gap * 2);
+                prop_assert!(wish.is_some() || waits <= gap);
+            }
         }
 
         #[test]
