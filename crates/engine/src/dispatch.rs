@@ -1,7 +1,8 @@
 //! Claims what waits, for as many slots as are free.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_store as store;
@@ -15,26 +16,51 @@ use crate::slots::Places;
 const CLAIM: usize = 64;
 
 /// Claims waiting predictions and starts their runs.
-pub(crate) struct Dispatch(Arc<Shared>);
+pub(crate) struct Dispatch {
+    shared: Arc<Shared>,
+    /// When it last looked for whatever there is, by the clock that does not step.
+    looked_at: Mutex<Duration>,
+}
 
 impl Dispatch {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self(shared)
+        let looked_at = Mutex::new(shared.clock.monotonic());
+        Self { shared, looked_at }
     }
 
     async fn claim(&self) -> store::Result<Round> {
-        let shared = &self.0;
+        let shared = &self.shared;
         if shared.soft.is_cancelled() {
             return Ok(Round::Done);
         }
-        let Some(places) = Places::take(&shared.slots, &shared.runner, CLAIM) else { return Ok(Round::Done) };
+        self.look_now_and_then();
+        let Some(look) = shared.backlog.look() else { return Ok(Round::Done) };
+        let Some(places) = Places::take(shared, &look, CLAIM) else {
+            // Whoever frees a slot wakes the dispatcher.
+            shared.backlog.look_again(&look);
+            return Ok(Round::Done);
+        };
         let deadline = shared.clock.now() + shared.config.limits.setup;
-        let claimed = shared.store.claim(&shared.node, places.wanted(), places.count(), deadline).await?;
+        let claim = shared.store.claim(&shared.node, places.wanted(), places.count(), deadline).await;
+        let claimed = claim.inspect_err(|_| shared.backlog.look_again(&look))?;
         let full = claimed.len() == places.count() as usize;
+        if full {
+            shared.backlog.look_again(&look);
+        }
         for (claimed, slot) in places.give(claimed, &shared.backlog) {
             shared.start_run(claimed, slot);
         }
         Ok(if full { Round::More } else { Round::Done })
+    }
+
+    /// What was announced to nobody is found by looking.
+    fn look_now_and_then(&self) {
+        let now = self.shared.clock.monotonic();
+        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_sub(*looked_at) >= self.shared.config.poll {
+            *looked_at = now;
+            self.shared.backlog.expect_anything();
+        }
     }
 }
 

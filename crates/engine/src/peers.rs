@@ -84,8 +84,14 @@ impl Shared {
 
     /// A prediction waits for a node that runs it.
     pub(crate) fn announce_queued(&self) {
-        self.work.notify_one();
+        self.look_for_work();
         self.tell(Signal::Queued);
+    }
+
+    /// Something may be waiting that this node runs.
+    fn look_for_work(&self) {
+        self.backlog.expect_anything();
+        self.work.notify_one();
     }
 
     /// A free lane is due then. A node that delivers sees to it itself.
@@ -111,12 +117,12 @@ impl Shared {
                     self.stop_run(prediction);
                 }
             }
-            Signal::Queued => self.work.notify_one(),
+            Signal::Queued => self.look_for_work(),
             Signal::LaneDue(at) => self.wake_sender(at),
             Signal::Nodes => self.heart.notify_one(),
             Signal::Missed => {
                 self.hub.wake_all();
-                self.work.notify_one();
+                self.look_for_work();
                 self.wake_sender(self.clock.now());
                 self.heart.notify_one();
             }

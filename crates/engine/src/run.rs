@@ -24,6 +24,10 @@ use crate::slots::Slot;
 /// The first pause between two tries of what the store could not do.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
+/// How long the mere start of a run waits for something that goes into the same commit. A model that is faster than this
+/// ends in one commit; what it says is never held up.
+const START_GRACE: Duration = Duration::from_millis(2);
+
 /// The longest pause between two tries of a commit that the store could not take.
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
@@ -181,7 +185,9 @@ impl RunLoop {
 
     /// How long the next commit of progress has to wait: at most one interval, even when the clock was set back.
     fn until_flush(&self) -> Duration {
-        self.next_flush.since(self.shared.clock.now()).min(self.shared.config.stream_flush)
+        let only_start = self.pending.started_at.filter(|_| self.pending.events.is_empty());
+        let due = only_start.map_or(self.next_flush, |at| self.next_flush.max(at + START_GRACE));
+        due.since(self.shared.clock.now()).min(self.shared.config.stream_flush)
     }
 
     async fn fold(&mut self, event: RunEvent) -> Going {

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cogwire_core::id::VersionId;
 use cogwire_core::prediction::Request;
-use cogwire_runner::Runner;
 use cogwire_store::prediction::{Claimed, Wanted};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,19 +17,78 @@ pub(crate) struct Slot {
     _of_version: Option<OwnedSemaphorePermit>,
 }
 
-/// The versions of which predictions may be waiting: what is created for them waits behind those, although a slot be free.
-#[derive(Debug, Default)]
-pub(crate) struct Backlog(Mutex<HashSet<VersionId>>);
+/// What may be waiting in the store. A slot that becomes free is not worth a look there when nothing is, and would be missing
+/// for as long as the look takes to whoever creates something meanwhile.
+#[derive(Debug)]
+pub(crate) struct Backlog(Mutex<Expected>);
+
+#[derive(Debug)]
+struct Expected {
+    /// Something of any version.
+    anything: bool,
+    /// Of versions whose instances are counted: what is created for them waits behind, although a slot be free.
+    versions: HashSet<VersionId>,
+}
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Whatever this node runs.
+    Anything,
+    /// These versions.
+    Versions(HashSet<VersionId>),
+}
+
+/// What an earlier process left is announced by nobody.
+impl Default for Backlog {
+    fn default() -> Self {
+        Self(Mutex::new(Expected { anything: true, versions: HashSet::new() }))
+    }
+}
 
 impl Backlog {
     /// Predictions of this version may be waiting.
     pub(crate) fn expect(&self, version: &VersionId) {
-        self.lock().insert(version.clone());
+        self.lock().versions.insert(version.clone());
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<VersionId>> {
-        // The set is whole after every statement.
+    /// Predictions of any version may be waiting.
+    pub(crate) fn expect_anything(&self) {
+        self.lock().anything = true;
+    }
+
+    /// What to look for, if anything. What is announced from now on is for the next look.
+    pub(crate) fn look(&self) -> Option<Look> {
+        let mut expected = self.lock();
+        if std::mem::take(&mut expected.anything) {
+            return Some(Look::Anything);
+        }
+        (!expected.versions.is_empty()).then(|| Look::Versions(expected.versions.clone()))
+    }
+
+    /// The look did not see all that there may be.
+    pub(crate) fn look_again(&self, look: &Look) {
+        if *look == Look::Anything {
+            self.expect_anything();
+        }
+    }
+
+    fn expects(&self, version: &VersionId) -> bool {
+        self.lock().versions.contains(version)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Expected> {
+        // It is whole after every statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Look {
+    fn is_for(&self, version: &VersionId) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Versions(versions) => versions.contains(version),
+        }
     }
 }
 
@@ -45,14 +103,14 @@ impl Shared {
         let capacity = self.runner.capacity(version);
         let slot = self.try_slot(version, capacity.as_ref());
         if slot.is_none() && capacity.is_some() {
-            self.backlog.lock().insert(version.clone());
+            self.backlog.expect(version);
         }
         slot
     }
 
     fn try_slot(&self, version: &VersionId, capacity: Option<&Arc<Semaphore>>) -> Option<Slot> {
         let of_version = match capacity {
-            Some(_) if self.backlog.lock().contains(version) => return None,
+            Some(_) if self.backlog.expects(version) => return None,
             Some(capacity) => Some(capacity.clone().try_acquire_owned().ok()?),
             None => None,
         };
@@ -69,13 +127,14 @@ pub(crate) struct Places {
 
 impl Places {
     /// Takes what is free, `most` places at most; `None` when there is nothing to claim for.
-    pub(crate) fn take(slots: &Arc<Semaphore>, runner: &Runner, most: usize) -> Option<Self> {
-        let free = slots.available_permits().min(most);
-        let of_node = slots.clone().try_acquire_many_owned(free as u32).ok().filter(|_| free > 0)?;
+    pub(crate) fn take(shared: &Shared, look: &Look, most: usize) -> Option<Self> {
+        let free = shared.slots.available_permits().min(most);
+        let of_node = shared.slots.clone().try_acquire_many_owned(free as u32).ok().filter(|_| free > 0)?;
         let mut places = Self { of_node, of_versions: HashMap::new(), wanted: Vec::new() };
-        for version in runner.versions() {
-            places.add(version, runner, free);
+        for version in shared.runner.versions().into_iter().filter(|version| look.is_for(version)) {
+            places.add(version, shared, free);
         }
+        places.leave_out_what_is_not_needed();
         (!places.wanted.is_empty()).then_some(places)
     }
 
@@ -104,17 +163,22 @@ impl Places {
             .collect()
     }
 
-    fn add(&mut self, version: VersionId, runner: &Runner, free: usize) {
+    /// A version without a free place is looked for when it has one.
+    fn add(&mut self, version: VersionId, shared: &Shared, free: usize) {
         let mut limit = free;
-        if let Some(capacity) = runner.capacity(&version) {
+        if let Some(capacity) = shared.runner.capacity(&version) {
             limit = capacity.available_permits().min(free);
-            let Ok(permits) = capacity.try_acquire_many_owned(limit as u32) else { return };
-            if limit == 0 {
-                return;
-            }
+            let permits = capacity.try_acquire_many_owned(limit as u32).ok().filter(|_| limit > 0);
+            let Some(permits) = permits else { return shared.backlog.expect(&version) };
             self.of_versions.insert(version.clone(), permits);
         }
         self.wanted.push(Wanted { version, limit: limit as u32 });
+    }
+
+    fn leave_out_what_is_not_needed(&mut self) {
+        let needed = self.wanted.iter().map(|wanted| wanted.limit as usize).sum();
+        let spare = self.of_node.num_permits().saturating_sub(needed);
+        drop(self.of_node.split(spare));
     }
 
     /// A claim that gave less than it might have has seen all that waits; of a version that filled its places, more may wait.
@@ -124,12 +188,53 @@ impl Places {
         for wanted in self.wanted.iter().filter(|wanted| self.of_versions.contains_key(&wanted.version)) {
             let given = claimed.iter().filter(|claimed| claimed.prediction.request.version == wanted.version);
             if given.count() == wanted.limit as usize {
-                backlog.insert(wanted.version.clone());
+                backlog.versions.insert(wanted.version.clone());
             } else if !cut_off {
-                backlog.remove(&wanted.version);
+                backlog.versions.remove(&wanted.version);
             }
         }
     }
 }
 
 const ENOUGH: &str = "no more is claimed than places were taken";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(letter: &str) -> VersionId {
+        letter.repeat(64).parse().expect("an id")
+    }
+
+    #[test]
+    fn what_was_announced_is_looked_for_once_and_again_when_not_all_was_seen() {
+        let backlog = Backlog::default();
+        let first = backlog.look();
+        assert_eq!(first, Some(Look::Anything), "what an earlier process left");
+        assert_eq!(backlog.look(), None);
+        backlog.look_again(&Look::Anything);
+        assert_eq!(backlog.look(), Some(Look::Anything));
+    }
+
+    #[test]
+    fn what_is_announced_during_a_look_is_for_the_next_one() {
+        let backlog = Backlog::default();
+        backlog.look();
+        backlog.expect_anything();
+        assert_eq!(backlog.look(), Some(Look::Anything));
+    }
+
+    #[test]
+    fn a_version_with_a_backlog_is_looked_for_alone_until_it_has_none() {
+        let backlog = Backlog::default();
+        backlog.look();
+        backlog.expect(&version("a"));
+        for _ in 0..2 {
+            let look = backlog.look().expect("it is expected");
+            assert!(look.is_for(&version("a")) && !look.is_for(&version("b")));
+            backlog.look_again(&look);
+        }
+        backlog.lock().versions.remove(&version("a"));
+        assert_eq!(backlog.look(), None);
+    }
+}

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use cogwire_core::model::ModelName;
 use cogwire_files::Files;
 use cogwire_package::{Environments, Limits};
-use cogwire_runner::{Callbacks, ProcessConfig, Scale, Surroundings};
+use cogwire_runner::{ProcessConfig, Scale, Surroundings};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 pub use add::{AddError, NewPackage, NewServer};
@@ -45,8 +45,6 @@ pub struct ModelsConfig {
     pub process: ProcessConfig,
     /// What those need of this program.
     pub surroundings: Surroundings,
-    /// Where Cog servers report what they do.
-    pub callbacks: Option<Callbacks>,
 }
 
 /// How many models are prepared at once.

@@ -111,7 +111,7 @@ impl Workshop {
         };
         let scale = (self.config.scale)(&version.model);
         let (process, surroundings) = (self.config.process.clone(), self.config.surroundings.clone());
-        RunnableModel::cog_worker(entry_of(version), model, scale, process, surroundings)
+        RunnableModel::cog_model(entry_of(version), model, scale, process, surroundings)
     }
 
     /// Reads what a folder asks for, and makes its environment. The version of Cog is the one that the model was added with.

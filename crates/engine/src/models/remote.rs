@@ -35,7 +35,7 @@ impl Workshop {
         CogServer {
             url: url.to_owned(),
             slots: slots as usize,
-            callbacks: self.config.callbacks.clone(),
+            callbacks: self.config.surroundings.callbacks.clone(),
             setup_timeout: process.setup_timeout,
             cancel_timeout: process.cancel_timeout,
         }
