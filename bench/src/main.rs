@@ -33,6 +33,8 @@ async fn main() -> anyhow::Result<()> {
     };
     let rows = if plan.models {
         report::rows_of_models(&plan, &measure::real_models(&plan, &binary).await?)
+    } else if plan.delivery {
+        report::rows_of_delivery(&plan, &measure::delivery_alone(&plan, &binary).await?)
     } else {
         report::rows(&plan, &measure::all(&plan, &binary).await?)
     };

@@ -1,5 +1,6 @@
 //! The measurements, in alternating rounds.
 
+mod delivery;
 mod models;
 mod shared;
 
@@ -19,6 +20,7 @@ use crate::server::Server;
 use crate::sink::{Arrival, RAW, Sink};
 use crate::statistics::{Spread, median};
 
+pub(crate) use delivery::{BacklogFigures, DeliveryFigures, RATE, measure as delivery_alone};
 pub(crate) use models::{
     Compared, Idle, LINES, MEGABYTES, MODELS, ModelFigures, WATCHED, measure as real_models,
 };
@@ -237,10 +239,19 @@ impl Bench<'_> {
         server: &Server,
         webhook: Option<&str>,
     ) -> impl Fn() -> BoxedRequest + Clone + Send + 'static + use<> {
+        self.create_to(server, webhook.map(|path| self.sink.url(path)).as_deref())
+    }
+
+    /// What creates one prediction, whose webhook goes to this URL.
+    fn create_to(
+        &self,
+        server: &Server,
+        webhook: Option<&str>,
+    ) -> impl Fn() -> BoxedRequest + Clone + Send + 'static + use<> {
         let (load, url) = (self.load.clone(), server.url("/v1/predictions"));
         let mut body = serde_json::json!({"version": VERSION, "input": {"text": "x".repeat(TEXT_BYTES)}});
-        if let Some(path) = webhook {
-            body["webhook"] = self.sink.url(path).into();
+        if let Some(url) = webhook {
+            body["webhook"] = url.into();
             body["webhook_events_filter"] = serde_json::json!(["completed"]);
         }
         let body = Bytes::from(body.to_string());

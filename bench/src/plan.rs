@@ -51,6 +51,10 @@ pub(crate) struct Plan {
     #[arg(long, conflicts_with_all = ["million", "postgres"])]
     pub(crate) models: bool,
 
+    /// Measures delivery alone, and nothing else; with --postgres also there, with --million a start with that many that wait
+    #[arg(long, conflicts_with = "models")]
+    pub(crate) delivery: bool,
+
     /// Predictions of a round with a real model, one after the other
     #[arg(long, default_value_t = 500)]
     pub(crate) model_predictions: usize,

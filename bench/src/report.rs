@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use crate::measure::{
-    Compared, FEW, Figures, Idle, LINES, MEGABYTES, MODELS, ModelFigures, RAW_BYTES, SharedFigures, WATCHED,
+    BacklogFigures, Compared, DeliveryFigures, FEW, Figures, Idle, LINES, MEGABYTES, MODELS, ModelFigures,
+    RATE, RAW_BYTES, SharedFigures, WATCHED,
 };
 use crate::plan::Plan;
 use crate::process;
@@ -96,6 +97,41 @@ fn shared_rows(plan: &Plan, figures: &SharedFigures) -> Vec<Row> {
         ));
     }
     rows
+}
+
+/// The table of delivery alone.
+pub(crate) fn rows_of_delivery(plan: &Plan, figures: &DeliveryFigures) -> Vec<Row> {
+    let share = |(speed, share): (f64, f64)| format!("{speed:.0}/s, {share:.3} of the raw limit");
+    let (rate, half) = figures.half;
+    let mut rows = vec![
+        (
+            format!(
+                "Raw limit: signed POSTs of {RAW_BYTES} bytes straight to the receiver, {} connections",
+                plan.clients
+            ),
+            format!("{:.0}/s", figures.raw),
+        ),
+        (format!("{} webhooks that wait in the store, delivered", plan.predictions), share(figures.waiting)),
+    ];
+    rows.extend(figures.waiting_postgres.map(|figure| ("The same on PostgreSQL".to_owned(), share(figure))));
+    rows.push((format!("End of a prediction to its webhook, at half load ({rate}/s)"), milliseconds(half)));
+    rows.push((
+        format!("The same to a healthy receiver, {RATE}/s, alone"),
+        milliseconds(figures.beside.alone),
+    ));
+    let beside = figures.beside.beside.iter();
+    rows.extend(beside.map(|(manner, spread)| {
+        (format!("... beside {RATE}/s to one that {}", manner.name()), milliseconds(*spread))
+    }));
+    rows.extend(figures.backlog.iter().map(backlog_row));
+    rows
+}
+
+fn backlog_row(figures: &BacklogFigures) -> Row {
+    (
+        format!("Start with {} webhooks that wait: to the first delivery, and most memory", figures.waiting),
+        format!("{:.2} s, {:.0} MB", figures.first, figures.megabytes),
+    )
 }
 
 /// The table of real models.

@@ -20,6 +20,9 @@ use crate::process;
 const TOKEN: &str = "r8_benchmark0000000000000000000000000000";
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long the last predictions may take to end.
+const BACKLOG_LIMIT: Duration = Duration::from_secs(120);
+
 /// Where a server listens, or what it said instead.
 type Bound = Result<String, String>;
 
@@ -41,6 +44,9 @@ pub(crate) struct Server {
     start: Duration,
     data: TempDir,
 }
+
+/// The data of a server that has been killed.
+pub(crate) struct Stopped(TempDir);
 
 /// Is killed when it is dropped.
 pub(crate) struct Process(pub(crate) Child);
@@ -64,9 +70,12 @@ impl Server {
         load: &Load,
         options: Options<'_>,
     ) -> anyhow::Result<Self> {
-        let Self { process, data, .. } = self;
-        drop(process);
-        Self::on(data, binary, load, options).await
+        self.stop().start(binary, load, options).await
+    }
+
+    /// Kills the server, and keeps its data.
+    pub(crate) fn stop(self) -> Stopped {
+        Stopped(self.data)
     }
 
     async fn on(data: TempDir, binary: &Path, load: &Load, options: Options<'_>) -> anyhow::Result<Self> {
@@ -131,8 +140,38 @@ impl Server {
         Ok(Histogram::read(&String::from_utf8_lossy(&answer.body), "cogwire_db_commit_seconds"))
     }
 
+    /// Waits until so many final webhooks wait to be delivered.
+    pub(crate) async fn wait_for_backlog(&self, load: &Load, count: usize) -> anyhow::Result<()> {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < BACKLOG_LIMIT {
+            let answer = load.get(&self.url("/metrics")).await?;
+            let text = String::from_utf8_lossy(&answer.body);
+            let line = text.lines().find_map(|line| line.strip_prefix("cogwire_webhook_pending "));
+            if line
+                .and_then(|value| value.trim().parse().ok())
+                .is_some_and(|pending: f64| pending >= count as f64)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("not all of {count} webhooks wait after {BACKLOG_LIMIT:?}")
+    }
+
     fn pid(&self) -> u32 {
         self.process.0.id()
+    }
+}
+
+impl Stopped {
+    /// Starts a server on the data, and waits until it is ready.
+    pub(crate) async fn start(
+        self,
+        binary: &Path,
+        load: &Load,
+        options: Options<'_>,
+    ) -> anyhow::Result<Server> {
+        Server::on(self.0, binary, load, options).await
     }
 }
 

@@ -1,6 +1,9 @@
 //! Where webhooks go: a server that answers 200 at once, and keeps what came and when.
 
+pub(crate) mod bad;
+
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,13 +57,18 @@ pub(crate) struct Arrival {
 struct Shared {
     arrivals: Mutex<Vec<Arrival>>,
     count: watch::Sender<usize>,
+    held: AtomicBool,
 }
 
 impl Sink {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("the sink cannot listen")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let shared = Arc::new(Shared { arrivals: Mutex::default(), count: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            arrivals: Mutex::default(),
+            count: watch::Sender::new(0),
+            held: AtomicBool::new(false),
+        });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, shared.clone()));
         Ok(Self { url, shared, _tasks: tasks })
@@ -68,6 +76,11 @@ impl Sink {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// Whether requests that come from now on are never answered, and count for nothing.
+    pub(crate) fn hold(&self, held: bool) {
+        self.shared.held.store(held, Ordering::Relaxed);
     }
 
     /// Forgets what has come, so that the next round counts from zero.
@@ -169,6 +182,9 @@ async fn answer(
     shared: Arc<Shared>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
+    if shared.held.load(Ordering::Relaxed) {
+        return std::future::pending().await;
+    }
     if parts.uri.path() == SLOW {
         tokio::time::sleep(SLOWNESS).await;
     }
