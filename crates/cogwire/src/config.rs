@@ -41,6 +41,7 @@ pub use models::{InstanceRange, Instances, ModelPlace, Models, NamedModel};
 pub use print::print;
 pub use roles::{Role, Roles};
 pub use secrets::Secrets;
+pub(crate) use setting::nearest_of;
 pub use setting::{Arity, SETTINGS, Setting};
 
 /// How a server runs. Every value is within its bounds.

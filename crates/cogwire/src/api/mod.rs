@@ -19,6 +19,7 @@ mod files;
 mod health;
 mod instances;
 mod list;
+mod members;
 mod models;
 mod observe;
 mod path;

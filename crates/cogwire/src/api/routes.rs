@@ -83,7 +83,8 @@ fn work() -> Router<Arc<Api>> {
         .route("/v1/trainings/{id}/cancel", post(trainings::cancel))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::get))
-        .route("/v1/deliveries/{id}/resend", post(deliveries::resend))
+        .route("/v1/deliveries/resend", post(deliveries::resend::many))
+        .route("/v1/deliveries/{id}/resend", post(deliveries::resend::one))
 }
 
 /// What web pages of any origin may read: the URL is the permission.

@@ -1,5 +1,7 @@
 //! `cogwire webhooks`: what was sent, what came back, and why something was not sent.
 
+mod resend;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -46,14 +48,7 @@ enum WebhooksCommand {
         json: bool,
     },
     /// Send messages again.
-    Resend {
-        /// Their ids.
-        #[arg(required = true, value_name = "MSG")]
-        ids: Vec<String>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Resend(resend::ResendArgs),
     /// Print the secret that signs webhooks.
     ///
     /// It is asked of the server, or read from the database when only that is named.
@@ -88,7 +83,7 @@ pub(super) async fn run(args: WebhooksArgs) -> Outcome {
             list(&client, state, limit, json).await
         }
         WebhooksCommand::Show { id, json } => show(&client, &id, json).await,
-        WebhooksCommand::Resend { ids, json } => resend(&client, &ids, json).await,
+        WebhooksCommand::Resend(args) => resend::run(&client, &args).await,
         WebhooksCommand::Secret { database, json } => {
             let stored = if named { None } else { stored_secret(database).await? };
             let secret = match stored {
@@ -138,7 +133,7 @@ async fn list_of_prediction(client: &Client, id: &str, state: Option<State>, jso
 }
 
 /// What the server says about what was sent and what was not.
-fn explanations(answer: &Value) -> Vec<String> {
+pub(super) fn explanations(answer: &Value) -> Vec<String> {
     let sentences = answer["explanation"].as_array().into_iter().flatten();
     sentences.map(|sentence| text(sentence).to_owned()).collect()
 }
@@ -165,9 +160,7 @@ async fn show(client: &Client, id: &str, json: bool) -> Outcome {
         return Ok(());
     }
     let state = text(&delivery["state"]);
-    let heading =
-        format!("{} {} to {}", text(&delivery["id"]), text(&delivery["event"]), text(&delivery["url"]));
-    output::print(format_args!("{}: {}", Style::Strong.paint(heading), Style::of_state(state).paint(state)))?;
+    output::print(format_args!("{}: {}", heading(&delivery), Style::of_state(state).paint(state)))?;
     for attempt in delivery["log"].as_array().into_iter().flatten() {
         output::print(attempt_line(attempt))?;
     }
@@ -175,7 +168,14 @@ async fn show(client: &Client, id: &str, json: bool) -> Outcome {
     Ok(())
 }
 
-fn attempt_line(attempt: &Value) -> String {
+/// Which message goes where.
+pub(super) fn heading(delivery: &Value) -> String {
+    let (id, event, url) = (text(&delivery["id"]), text(&delivery["event"]), text(&delivery["url"]));
+    Style::Strong.paint(format_args!("{id} {event} to {url}"))
+}
+
+/// An attempt in a line.
+pub(super) fn attempt_line(attempt: &Value) -> String {
     let class = text(&attempt["class"]);
     let status = attempt["status"].as_u64().map(|status| format!(" [{status}]")).unwrap_or_default();
     let detail = text(&attempt["detail"]);
@@ -183,22 +183,6 @@ fn attempt_line(attempt: &Value) -> String {
     let number = &attempt["number"];
     let class = Style::of_state(if class == "delivered" { class } else { "failed" }).paint(class);
     format!("  {number}. {started} {class}{status} {detail}")
-}
-
-async fn resend(client: &Client, ids: &[String], json: bool) -> Outcome {
-    let mut failed = false;
-    for id in ids {
-        match client.post(&format!("/deliveries/{id}/resend"), &json!({})).await {
-            Ok(answer) if json => output::print_json(&answer)?,
-            Ok(_) => output::print(format_args!("{id} is sent again"))?,
-            Err(failure @ Failure::Failed(_)) => {
-                failure.report();
-                failed = true;
-            }
-            Err(other) => return Err(other),
-        }
-    }
-    if failed { Err(Failure::Told) } else { Ok(()) }
 }
 
 /// The secret in the database, when one is named.

@@ -61,7 +61,7 @@ impl Setting {
 }
 
 /// The name that somebody who wrote `wrong` most likely meant.
-pub(super) fn nearest_of<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest_of<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const ALIKE: f64 = 0.75;
     let scored = names.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
     let (score, name) = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;

@@ -15,6 +15,7 @@ mod files;
 mod idempotency;
 mod list;
 mod models;
+mod resend;
 mod restart;
 mod retention;
 mod roles;

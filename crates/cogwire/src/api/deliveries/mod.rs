@@ -1,6 +1,7 @@
 //! Webhooks from the sender's side: what was sent, what came back, and why something was not sent.
 
 pub(crate) mod explain;
+pub(super) mod resend;
 mod view;
 
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::AccountId;
-use cogwire_core::wire::{ErrorBody, PageCursor};
-use cogwire_store::delivery::{Attempt, Delivery, DeliveryState, ListDeliveries, ResendOutcome};
+use cogwire_core::wire::PageCursor;
+use cogwire_store::delivery::{Attempt, Delivery, DeliveryState, ListDeliveries};
 
 use super::at::At;
 use super::auth::Caller;
@@ -31,10 +32,12 @@ pub(super) async fn of_prediction(
     At(id): At<String>,
 ) -> Result<Response, Failure> {
     let prediction = api.own_prediction(&account, &id).await?;
-    let deliveries = api.store.deliveries(prediction.id()).await?;
+    // The other way round, what becomes a message in between would be neither owed nor there.
     let lane = api.store.lane(prediction.id()).await?;
+    let deliveries = api.store.deliveries(prediction.id()).await?;
     let body = PredictionDeliveries {
         explanation: explain::prediction(&prediction, lane.as_ref(), &deliveries, api.now()),
+        owed: view::owed(lane.as_ref()),
         results: deliveries.iter().map(DeliveryView::new).collect(),
     };
     Ok(answer::value(StatusCode::OK, &body))
@@ -69,23 +72,6 @@ pub(super) async fn get(
     Ok(answer::value(StatusCode::OK, &DeliveryView::with_attempts(&delivery, &attempts)))
 }
 
-/// `POST /deliveries/{id}/resend`
-pub(super) async fn resend(
-    State(api): State<Arc<Api>>,
-    Extension(Caller(account)): Extension<Caller>,
-    At(id): At<String>,
-) -> Result<Response, Failure> {
-    let (delivery, _) = own(&api, &account, &id).await?;
-    let (store, now, id) = (Arc::clone(&api.store), api.now(), delivery.id);
-    match api.detached(async move { Ok(store.resend(id, now).await?) }).await? {
-        ResendOutcome::Queued | ResendOutcome::AlreadyPending => {}
-        ResendOutcome::NotStored => return Err(not_stored().into()),
-        ResendOutcome::NotFound => return Err(Failure::not_found()),
-    }
-    let (delivery, attempts) = own(&api, &account, &id.to_string()).await?;
-    Ok(answer::value(StatusCode::ACCEPTED, &DeliveryView::with_attempts(&delivery, &attempts)))
-}
-
 /// The account's delivery of this id with its attempts, or 404.
 async fn own(api: &Api, account: &AccountId, id: &str) -> Result<(Delivery, Vec<Attempt>), Failure> {
     let id: DeliveryId = id.parse().map_err(|_| Failure::not_found())?;
@@ -109,11 +95,4 @@ fn asked(account: AccountId, query: &Query) -> Result<ListDeliveries, Failure> {
         // One more than is shown tells whether there are more.
         limit: PAGE + 1,
     })
-}
-
-fn not_stored() -> ErrorBody {
-    ErrorBody::new(
-        422,
-        "This message cannot be sent again: only `completed` messages are kept. GET the prediction for its present state",
-    )
 }

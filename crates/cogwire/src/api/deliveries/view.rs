@@ -1,5 +1,7 @@
 //! Deliveries and attempts in JSON.
 
+use cogwire_core::webhook::event::WebhookEvent;
+use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{Attempt, Delivery};
 use serde::Serialize;
 
@@ -9,6 +11,7 @@ use super::explain;
 #[derive(Debug, Serialize)]
 pub(super) struct PredictionDeliveries {
     pub(super) explanation: Vec<String>,
+    pub(super) owed: Vec<&'static str>,
     pub(super) results: Vec<DeliveryView>,
 }
 
@@ -50,6 +53,13 @@ struct AttemptView {
     number: u32,
     started_at: String,
     status: Option<u16>,
+}
+
+/// The events that wait to be sent and are no message yet.
+pub(super) fn owed(lane: Option<&Lane>) -> Vec<&'static str> {
+    let Some(lane) = lane else { return Vec::new() };
+    let start = lane.want_start.then_some(WebhookEvent::Start);
+    start.into_iter().chain(lane.want_progress.iter()).map(WebhookEvent::as_str).collect()
 }
 
 impl DeliveryView {

@@ -185,6 +185,28 @@ impl TestApp {
         self.poll_deliveries(prediction, &format!("{attempts} attempts"), enough).await;
     }
 
+    /// Lets time pass until the last message of each prediction is given up, and gives these messages.
+    pub(crate) async fn wait_given_up(&self, predictions: &[Value]) -> Vec<Value> {
+        for attempts in 1..=ATTEMPTS {
+            for prediction in predictions {
+                self.wait_for_attempts(prediction, attempts).await;
+            }
+            self.advance(Duration::from_secs(40));
+        }
+        let mut given_up = Vec::new();
+        for prediction in predictions {
+            given_up.push(self.wait_delivery_state(prediction, "exhausted").await);
+        }
+        given_up
+    }
+
+    /// Waits until a message that was given up is delivered all the same, and gives it with its attempts.
+    pub(crate) async fn wait_resent(&self, delivery: &Value) -> Value {
+        let prediction = json!({"id": delivery["prediction"]});
+        self.wait_delivery_state(&prediction, "delivered").await;
+        self.http().get(&format!("/v1/deliveries/{}", id(delivery))).await.expect(200)
+    }
+
     /// Lets minutes pass until the messages of a prediction are deleted.
     pub(crate) async fn wait_no_deliveries(&self, prediction: &Value) {
         let none = |all: &[Value]| {
@@ -259,6 +281,9 @@ impl TestApp {
         panic!("waited for {what}: {last:#?}");
     }
 }
+
+/// How often a message is sent before it is given up.
+const ATTEMPTS: usize = 7;
 
 /// How often a condition is looked at before a test gives up, 10 ms apart.
 const POLLS: usize = 2000;
