@@ -20,7 +20,9 @@ mod serve;
 mod show_config;
 mod storage;
 mod store;
+mod temporary;
 mod token;
+mod trigger;
 mod verify;
 mod webhooks;
 
@@ -85,6 +87,8 @@ SIGTERM or ^C stops the server when running predictions have ended; a second one
     Predictions(predictions::PredictionsArgs),
     /// See which webhooks were sent, what came back, and why one was not; send them again.
     Webhooks(webhooks::WebhooksArgs),
+    /// Send a real, signed webhook to a URL, and see what comes back.
+    Trigger(trigger::TriggerArgs),
     /// Make, list and revoke API tokens.
     Token(token::TokenArgs),
     /// Copy a data directory, also beside the server that uses it.
@@ -148,6 +152,7 @@ impl Command {
             Self::Ps(args) => ps::run(args).await,
             Self::Predictions(args) => predictions::run(args).await,
             Self::Webhooks(args) => webhooks::run(args).await,
+            Self::Trigger(args) => trigger::run(args).await,
             Self::Token(args) => token::run(args).await,
             Self::Backup(args) => backup::run(args).await,
             Self::Restore(args) => restore::run(args).await,

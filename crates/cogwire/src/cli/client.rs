@@ -37,10 +37,19 @@ impl Client {
         Self::build(Target::find(args)?)
     }
 
+    /// The same, or `None` when nobody said which server, and none runs where it would usually be.
+    pub(super) async fn of_running(args: &TargetArgs) -> Outcome<Option<Self>> {
+        let target = Target::find(args)?;
+        let is_named = target.named;
+        let client = Self::build(target)?;
+        let runs = is_named || client.is_answered().await;
+        Ok(runs.then_some(client))
+    }
+
     /// A client for a server of this process.
     pub(super) fn for_server(url: &str, token: SecretString) -> Outcome<Self> {
         let url = Url::parse(url).map_err(|error| Failure::of("the server's URL is wrong", &error))?;
-        Self::build(Target { url, token: Some(token), certificate: None })
+        Self::build(Target { url, named: true, token: Some(token), certificate: None })
     }
 
     /// The server's URL, without a slash at the end.
@@ -118,6 +127,14 @@ impl Client {
             .build()
             .map_err(|error| Failure::of("cannot make requests", &error))?;
         Ok(Self { http, base: target.url, token: target.token })
+    }
+
+    /// Whether anything answers there, well or badly.
+    async fn is_answered(&self) -> bool {
+        match self.http.get(format!("{}/healthz", self.base())).send().await {
+            Ok(_) => true,
+            Err(error) => !error.is_connect() || mentions_certificate(&error),
+        }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

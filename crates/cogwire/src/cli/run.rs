@@ -7,6 +7,8 @@ mod save;
 mod show;
 mod watch;
 
+pub(super) use input::read as read_input;
+pub(super) use model::Target;
 pub(super) use watch::is_terminal;
 
 use std::path::PathBuf;
@@ -17,7 +19,6 @@ use serde_json::{Value, json};
 use super::client::{Client, TargetArgs};
 use super::failure::{Failure, Outcome};
 use super::output;
-use model::Target;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -64,7 +65,7 @@ pub(super) struct RunArgs {
 pub(super) async fn run(args: RunArgs) -> Outcome {
     let client = Client::new(&args.target)?;
     let target = Target::find(&client, &args.model).await?;
-    let input = input::read(&args.input, target.schema.as_ref()).await?;
+    let input = read_input(&args.input, target.schema.as_ref()).await?;
     let created = client.post(&target.create_path(), &args.body(&target, &input)).await?;
     if args.no_wait {
         return print_created(&args, &created);
@@ -79,10 +80,7 @@ pub(super) async fn run(args: RunArgs) -> Outcome {
 
 impl RunArgs {
     fn body(&self, target: &Target, input: &Value) -> Value {
-        let mut body = json!({"input": input});
-        if let Some(version) = &target.version {
-            body["version"] = json!(version);
-        }
+        let mut body = target.body(input);
         if let Some(webhook) = &self.webhook {
             body["webhook"] = json!(webhook);
         }

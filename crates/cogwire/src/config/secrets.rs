@@ -31,7 +31,7 @@ impl Secrets {
     ///
     /// # Errors
     /// When one cannot be used.
-    pub(super) fn read(environment: &Environment) -> Result<Self, Error> {
+    pub(crate) fn read(environment: &Environment) -> Result<Self, Error> {
         let api_token = find(environment, API_TOKEN, API_TOKEN_FILE)?;
         let webhook_secret = find(environment, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE)?;
         Ok(Self {

@@ -22,6 +22,7 @@ mod roles;
 mod stream;
 mod surface;
 mod transfer;
+mod trigger;
 mod uploads;
 mod wait;
 mod webhooks;

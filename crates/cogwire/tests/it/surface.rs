@@ -64,6 +64,7 @@ fn help_of_every_command() {
         "storage",
         "migrate",
         "verify",
+        "trigger",
         "completion",
     ];
     for command in commands {

@@ -33,6 +33,8 @@ pub(in crate::cli) struct TargetArgs {
 pub(super) struct Target {
     /// Its URL, without `/v1`.
     pub(super) url: Url,
+    /// Whether somebody said where it is, or it was only left to be found.
+    pub(super) named: bool,
     /// The token, if there is one.
     pub(super) token: Option<SecretString>,
     /// A certificate to trust.
@@ -87,6 +89,7 @@ impl Clues {
             (Some(named), Some(credentials)) => base(named)? == base(&credentials.url)?,
             (_, None) => false,
         };
+        let is_named = named.is_some();
         let of_file = self.credentials.filter(|_| credentials_match);
         let url = named.or_else(|| of_file.as_ref().map(|file| file.url.clone()));
         let token = self
@@ -94,7 +97,8 @@ impl Clues {
             .map(SecretString::from)
             .or_else(|| of_file.map(|file| file.token))
             .or_else(|| self.replicate_token.map(SecretString::from));
-        Ok(Target { url: base(url.as_deref().unwrap_or(DEFAULT_URL))?, token, certificate: None })
+        let url = base(url.as_deref().unwrap_or(DEFAULT_URL))?;
+        Ok(Target { url, named: is_named, token, certificate: None })
     }
 }
 

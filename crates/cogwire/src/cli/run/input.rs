@@ -10,7 +10,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Style};
 
 /// The input as JSON. `schemas` is `components.schemas`; without it, values that look like JSON are taken for JSON.
-pub(super) async fn read(pairs: &[String], schemas: Option<&Value>) -> Outcome<Value> {
+pub(in crate::cli) async fn read(pairs: &[String], schemas: Option<&Value>) -> Outcome<Value> {
     let mut input = Map::new();
     for pair in pairs {
         let (key, text) = pair

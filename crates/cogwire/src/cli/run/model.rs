@@ -1,25 +1,25 @@
 //! Which model to run, and what its schema says.
 
 use cogwire_core::model::VersionRef;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::client::Client;
 use crate::cli::failure::{Failure, Outcome};
 
 /// What to run.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(in crate::cli) struct Target {
     /// `owner/name`, unless only a version is known.
     model: Option<String>,
     /// The version id, unless the latest is meant.
-    pub(super) version: Option<String>,
+    version: Option<String>,
     /// `components.schemas` of the version's OpenAPI document, when it is known.
-    pub(super) schema: Option<Value>,
+    pub(in crate::cli) schema: Option<Value>,
 }
 
 impl Target {
     /// Looks the model up, for its schema.
-    pub(super) async fn find(client: &Client, reference: &str) -> Outcome<Self> {
+    pub(in crate::cli) async fn find(client: &Client, reference: &str) -> Outcome<Self> {
         let parsed: VersionRef = reference.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
         let (model, version) = match parsed {
             VersionRef::Latest(model) => (Some(model), None),
@@ -44,11 +44,20 @@ impl Target {
     }
 
     /// Where to create a prediction.
-    pub(super) fn create_path(&self) -> String {
+    pub(in crate::cli) fn create_path(&self) -> String {
         match (&self.model, &self.version) {
             (Some(model), None) => format!("/models/{model}/predictions"),
             _ => "/predictions".to_owned(),
         }
+    }
+
+    /// The body of a create, as far as the model and its input say.
+    pub(in crate::cli) fn body(&self, input: &Value) -> Value {
+        let mut body = json!({"input": input});
+        if let Some(version) = &self.version {
+            body["version"] = json!(version);
+        }
+        body
     }
 
     /// The schema of the output, when it is known.
