@@ -11,6 +11,7 @@ pub mod model;
 pub mod names;
 pub mod prediction;
 pub mod recipe;
+pub mod size;
 pub mod time;
 pub mod variables;
 pub mod webhook;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cogwire_core::prediction::Limits;
+use cogwire_core::size;
 use cogwire_core::webhook::event::{EventSet, PayloadShape, WebhookEvent};
 use cogwire_files::Storage;
 use url::Url;
@@ -157,10 +158,10 @@ impl Reader<'_> {
             instances: self.each("instances", range, models::instances)?.into_iter().collect(),
             idle_timeout: self.required("idle_timeout", RETENTION, value::retention)?,
             cancel_timeout: self.duration_within("cancel_timeout", "100ms", "10m")?,
-            memory: self.optional("instance_memory", "a size such as 8GiB", value::size)?,
+            memory: self.optional("instance_memory", "a size such as 8GiB", size::parse)?,
             variables: self.each("model_env", &models::variable_expected(), models::variable)?,
             any_python: self.switch("any_python")?,
-            package_limit: self.required("package_limit", "a size such as 20GiB", value::size)?,
+            package_limit: self.required("package_limit", "a size such as 20GiB", size::parse)?,
             internal_listen: self.required(
                 "internal_listen",
                 "an address such as 127.0.0.1:0 or :8788",
@@ -276,7 +277,7 @@ fn switch(text: &str) -> Option<bool> {
 }
 
 fn body_limit(text: &str) -> Option<usize> {
-    let bytes = value::size(text).filter(|bytes| (1 << 10..=1 << 30).contains(bytes))?;
+    let bytes = size::parse(text).filter(|bytes| (1 << 10..=1 << 30).contains(bytes))?;
     usize::try_from(bytes).ok()
 }
 

@@ -1,10 +1,10 @@
-//! Texts as people write them: times and sizes.
+//! Times as people write them.
 
 use std::time::Duration;
 
 /// Reads `500ms`, `30s`, `10m`, `1h`, `7d`, or several of them in a row. A number without a unit is refused, because
 /// half of its readers would take it for milliseconds.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;
@@ -31,22 +31,6 @@ pub(super) fn written(duration: Duration) -> String {
 /// Reads a time as [`duration`] does, or `never`.
 pub(super) fn retention(text: &str) -> Option<Option<Duration>> {
     if text.trim() == "never" { Some(None) } else { duration(text).map(Some) }
-}
-
-/// Reads a number of bytes: `512KiB`, `64MiB`, `1GB`, or a bare number.
-pub(super) fn size(text: &str) -> Option<u64> {
-    let (number, unit) = leading_number(text.trim())?;
-    let factor: u64 = match unit.trim() {
-        "" | "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" | "K" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(factor)
 }
 
 fn leading_number(text: &str) -> Option<(u64, &str)> {
@@ -98,19 +82,6 @@ mod tests {
         for (millis, text) in [(30_000, "30s"), (1_800, "1800ms"), (0, "0s")] {
             let time = Duration::from_millis(millis);
             assert_eq!((written(time).as_str(), duration(text)), (text, Some(time)));
-        }
-    }
-
-    #[test]
-    fn sizes() {
-        for (text, bytes) in [
-            ("64MiB", Some(64 << 20)),
-            ("1 GB", Some(1_000_000_000)),
-            ("10", Some(10)),
-            ("1TB", None),
-            ("MiB", None),
-        ] {
-            assert_eq!(size(text), bytes, "for {text:?}");
         }
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-pub use text::write_string;
+pub use text::{fitting, write_string};
 pub use writer::ObjectWriter;
 
 /// How many arrays and objects may contain one another in a [`Json`]. Common readers stop at 128, and a list of predictions

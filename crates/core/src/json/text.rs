@@ -18,6 +18,16 @@ pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// The longest beginning of `text` that takes at most `most` bytes when it is spelled, quotes aside.
+pub fn fitting(text: &str, most: usize) -> &str {
+    let mut spelled = String::new();
+    let too_long = text.char_indices().find(|(_, char)| {
+        write_escaped(&mut spelled, char.encode_utf8(&mut [0; 4]));
+        spelled.len() > most
+    });
+    too_long.map_or(text, |(at, _)| &text[..at])
+}
+
 /// Appends the canonical spelling of `token`, the text between the quotes of a valid JSON string.
 pub(super) fn write_token(out: &mut String, token: &str) {
     for piece in Pieces(token) {

@@ -1,10 +1,15 @@
 //! What a caller may ask for one prediction's webhook beyond Replicate's fields.
 
+mod text;
+
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
+pub use text::{
+    InvalidOption, MAX_METADATA, parse_body, parse_gzip, parse_log_tail, parse_metadata, parse_traceparent,
+};
 
 /// The wishes for one webhook. Without any, messages are as Replicate sends them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +27,7 @@ pub struct WebhookOptions {
     /// Text of the caller that every message carries in a header, as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
-    /// The caller's `traceparent`, so that the messages belong to its trace.
+    /// The caller's `traceparent` as [`parse_traceparent`] gives it, so that the messages belong to its trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
@@ -31,11 +36,11 @@ pub struct WebhookOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BodyRule {
-    /// The most bytes of a whole body; a longer one is sent thin: its id, status and URLs. `Some(0)` makes every body thin,
-    /// `None` none.
+    /// The most bytes of a whole body, the envelope included; a longer one is sent thin: its id, status and URLs. `Some(0)`
+    /// makes every body thin, `None` none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thin_above: Option<u64>,
-    /// The most bytes of logs that a body shows: their end. `None` shows all.
+    /// The most bytes of logs that a body shows: their end, below a line that says what is missing. `None` shows all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_tail: Option<u64>,
 }

@@ -1,9 +1,14 @@
 //! A prediction in Replicate's JSON.
 
+use std::borrow::Cow;
+
 use super::Links;
-use crate::json::ObjectWriter;
-use crate::prediction::{Content, Kind, Prediction, State, Status};
-use crate::webhook::event::{EventSet, PayloadShape, WebhookEvent};
+use crate::json::{ObjectWriter, fitting};
+use crate::prediction::{Content, Prediction, State, Status};
+use crate::webhook::event::EventSet;
+
+/// How much of an error a thin body shows, in bytes as JSON spells it.
+const THIN_ERROR: usize = 1024;
 
 /// What some readers must not see as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,69 +26,89 @@ pub enum Mask {
 
 /// The prediction as one canonical JSON object.
 pub fn prediction_body(prediction: &Prediction, links: &Links, mask: Mask) -> String {
-    let mut body = String::with_capacity(768 + prediction.request.input.as_str().len());
-    match mask {
+    let nothing = Content::default();
+    let view = match mask {
         Mask::AsCreated if !prediction.status().is_terminal() => {
-            write_prediction(&mut body, prediction, &State::Starting, &Content::default(), mask, links);
+            View { state: &State::Starting, content: &nothing, logs: "", mask }
         }
-        _ => write_prediction(&mut body, prediction, &prediction.state, &prediction.content, mask, links),
-    }
+        _ => View { mask, ..View::of(prediction) },
+    };
+    let mut body = String::with_capacity(768 + prediction.request.input.as_str().len());
+    let mut object = ObjectWriter::new(&mut body);
+    write_prediction(&mut object, prediction, &view, links);
+    object.finish();
     body
 }
 
-/// The body of a webhook message about `event`, in the shape that the prediction's webhook asks for.
-pub fn message_body(prediction: &Prediction, event: WebhookEvent, links: &Links) -> String {
-    let body = prediction_body(prediction, links, Mask::None);
-    let payload =
-        prediction.request.webhook.as_ref().map_or(PayloadShape::Prediction, |webhook| webhook.payload);
-    match payload {
-        PayloadShape::Prediction => body,
-        PayloadShape::Event => envelope(prediction.request.kind, event, &body),
+/// What of a prediction is shown, in place of what it holds.
+pub(super) struct View<'a> {
+    pub(super) state: &'a State,
+    /// Its output and metrics; not its logs.
+    pub(super) content: &'a Content,
+    pub(super) logs: &'a str,
+    pub(super) mask: Mask,
+}
+
+impl<'a> View<'a> {
+    /// Everything as it is.
+    pub(super) fn of(prediction: &'a Prediction) -> Self {
+        let content = &prediction.content;
+        Self { state: &prediction.state, content, logs: &content.logs, mask: Mask::None }
     }
 }
 
-fn envelope(kind: Kind, event: WebhookEvent, data: &str) -> String {
-    let mut text = String::with_capacity(data.len() + 48);
-    let mut object = ObjectWriter::new(&mut text);
-    object.raw("data", data);
-    object.string("type", &format!("{kind}.{event}"));
-    object.finish();
-    text
-}
-
-fn write_prediction(
-    out: &mut String,
+/// Adds the members of a prediction.
+pub(super) fn write_prediction(
+    object: &mut ObjectWriter<'_>,
     prediction: &Prediction,
-    state: &State,
-    content: &Content,
-    mask: Mask,
+    view: &View<'_>,
     links: &Links,
 ) {
-    let request = &prediction.request;
-    let mut object = ObjectWriter::new(out);
-    optional(&mut object, "completed_at", state.completed_at().map(|at| at.to_string()).as_deref());
+    let (request, state) = (&prediction.request, view.state);
+    optional(object, "completed_at", state.completed_at().map(|at| at.to_string()).as_deref());
     object.string("created_at", &request.created_at.to_string());
     object.bool("data_removed", prediction.data_removed);
     if let Some(at) = request.cancel_at {
         object.string("deadline", &at.to_string());
     }
-    optional(&mut object, "error", state.error());
+    optional(object, "error", state.error());
     object.string("id", request.id.as_str());
     object.json("input", &request.input);
-    object.string("logs", &content.logs);
-    object.json("metrics", &content.metrics_json());
+    object.string("logs", view.logs);
+    object.json("metrics", &view.content.metrics_json());
     object.string("model", request.model.as_str());
-    match content.output.to_json() {
+    match view.content.output.to_json() {
         Some(output) => object.json("output", &output),
         None => object.null("output"),
     };
     object.string("source", request.source.as_str());
-    optional(&mut object, "started_at", state.started_at().map(|at| at.to_string()).as_deref());
-    object.string("status", status_text(state.status(), mask));
+    optional(object, "started_at", state.started_at().map(|at| at.to_string()).as_deref());
+    object.string("status", status_text(state.status(), view.mask));
     object.object("urls", |urls| write_urls(urls, prediction, links));
     object.string("version", request.version.as_str());
-    write_webhook(&mut object, prediction);
-    object.finish();
+    write_webhook(object, prediction);
+}
+
+/// Adds the members by which a prediction is recognised and found, and `"thin":true`.
+pub(super) fn write_thin(object: &mut ObjectWriter<'_>, prediction: &Prediction, links: &Links) {
+    let (request, state) = (&prediction.request, &prediction.state);
+    optional(object, "completed_at", state.completed_at().map(|at| at.to_string()).as_deref());
+    object.string("created_at", &request.created_at.to_string());
+    optional(object, "error", state.error().map(|error| beginning(error, THIN_ERROR)).as_deref());
+    object.string("id", request.id.as_str());
+    object.string("model", request.model.as_str());
+    optional(object, "started_at", state.started_at().map(|at| at.to_string()).as_deref());
+    object.string("status", state.status().as_str());
+    object.bool("thin", true);
+    object.object("urls", |urls| write_urls(urls, prediction, links));
+    object.string("version", request.version.as_str());
+}
+
+fn beginning(text: &str, most: usize) -> Cow<'_, str> {
+    match fitting(text, most) {
+        all if all.len() == text.len() => Cow::Borrowed(text),
+        cut => Cow::Owned(format!("{cut}…")),
+    }
 }
 
 fn write_urls(urls: &mut ObjectWriter<'_>, prediction: &Prediction, links: &Links) {
