@@ -163,7 +163,9 @@ impl Drop for Place {
 impl LaneInbox {
     /// The next arrival; `None` when every [`Handoff`] and permit is gone. Nothing is lost when the future is dropped.
     pub async fn recv(&mut self) -> Option<Arrival> {
+        // Lanes first: there are only so many, and a wake-up that comes later is answered just as well.
         tokio::select! {
+            biased;
             lane = self.lanes.recv() => lane.map(|lane| Arrival::Lane(Box::new(lane))),
             () = self.shared.woken.notified() => Some(Arrival::WakeAt(self.shared.take_wake_at())),
         }

@@ -58,15 +58,18 @@ impl Work {
 
     async fn wait(&mut self, soft: &CancellationToken) -> Event {
         let desk = &mut self.desk;
+        // In order, so that the same happens whenever the same is there. What gives room back comes first; arrivals and reports
+        // are not kept waiting by it, because all of them are handled after each event.
         tokio::select! {
-            arrival = self.inbox.recv(), if self.inbox_open => Event::Arrived(arrival),
-            Some(report) = self.reports.recv() => Event::Reported(report),
-            (places, claims) = desk.claim.done() => Event::Claimed(places, claims),
+            biased;
+            () = soft.cancelled(), if !desk.stopping => Event::Stop,
             outcomes = desk.record.done() => Event::Recorded(outcomes),
             () = desk.release.done() => Event::Released,
+            (places, claims) = desk.claim.done() => Event::Claimed(places, claims),
             held = desk.look.done() => Event::Audited(held),
+            Some(report) = self.reports.recv() => Event::Reported(report),
+            arrival = self.inbox.recv(), if self.inbox_open => Event::Arrived(arrival),
             () = desk.alarm.rings() => Event::Time,
-            () = soft.cancelled(), if !desk.stopping => Event::Stop,
         }
     }
 
