@@ -41,6 +41,11 @@ impl Due {
         self.at = now + self.poll_interval;
         self.last_asked = now;
     }
+
+    /// The store is being asked for the rest. What was announced in the meantime may be due where it was asked already.
+    pub(crate) fn asked_on(&mut self, now: Timestamp) {
+        self.last_asked = now;
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Webhooks: what is owed, what was sent, what came back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,7 +39,7 @@ pub struct ClaimedLane {
 }
 
 /// Limits for a claim.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LaneClaim {
     /// The most lanes to claim.
     pub limit: u32,
@@ -46,6 +47,29 @@ pub struct LaneClaim {
     pub per_origin: u32,
     /// Only lanes that are due at or before.
     pub now: Timestamp,
+    /// Origins whose lanes stay where they are, as if there were none.
+    pub skip: Arc<[String]>,
+    /// Only lanes of this origin, whatever is skipped.
+    pub only: Option<String>,
+    /// Where an earlier claim stopped looking.
+    pub after: Option<OriginCursor>,
+}
+
+impl LaneClaim {
+    /// A claim of lanes of any origin.
+    pub fn of_any(limit: u32, per_origin: u32, now: Timestamp) -> Self {
+        Self { limit, per_origin, now, skip: Arc::default(), only: None, after: None }
+    }
+}
+
+/// How far claims have looked that follow each other. One claim looks at a bounded number of origins, and the next one goes on
+/// where it stopped, until all have been looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginCursor {
+    /// The last origin that was looked at.
+    pub(crate) after: String,
+    /// When the next lane is due of those that were looked at.
+    pub(crate) next_due: Option<Timestamp>,
 }
 
 /// What a claim found.
@@ -53,9 +77,29 @@ pub struct LaneClaim {
 pub struct LaneClaims {
     /// The lanes, now held.
     pub lanes: Vec<ClaimedLane>,
-    /// When the next free lane is due, of those that were not claimed.
+    /// When the next free lane is due, of those that were asked for and not claimed: this time, and before [`LaneClaim::after`].
     pub next_due: Option<Timestamp>,
+    /// There are more origins, and nobody knows what is due there: the next claim goes on here.
+    pub rest: Option<OriginCursor>,
 }
+
+impl LaneClaims {
+    /// Claims that follow `after`, of which the last one looked until `stopped`, unless it saw all that there was.
+    pub(crate) fn of(
+        lanes: Vec<ClaimedLane>,
+        next_due: Option<Timestamp>,
+        after: Option<OriginCursor>,
+        stopped: Option<String>,
+    ) -> Self {
+        let earlier = after.and_then(|after| after.next_due);
+        let next_due = earlier.into_iter().chain(next_due).min();
+        Self { lanes, next_due, rest: stopped.map(|after| OriginCursor { after, next_due }) }
+    }
+}
+
+/// The most origins that one claim looks at: enough that few servers ever need a second look, and few enough that one takes a
+/// moment however many there are.
+pub(crate) const ORIGINS_PER_CLAIM: usize = 512;
 
 /// An intermediate message that is about to be sent.
 #[derive(Debug, Clone)]
@@ -104,6 +148,9 @@ pub enum Verdict {
     Delivered,
     /// It is tried again then (final messages only).
     RetryAt(Timestamp),
+    /// As if it had not been tried, it is due again then: the attempt is recorded and spends no try of the schedule (final
+    /// messages only).
+    Postponed(Timestamp),
     /// It is not tried again: the schedule is over, or the message is an intermediate one.
     GivenUp,
 }

@@ -40,7 +40,7 @@ pub struct FinalMessage {
     pub attempts: u32,
     /// Attempts that have ended since the schedule began, which a resend by hand begins anew.
     pub tries: u32,
-    /// When the first attempt of this schedule began.
+    /// When the first attempt of this schedule began, also when it spent no try.
     pub first_attempt_at: Option<Timestamp>,
     /// When the next attempt is due.
     pub due_at: Timestamp,
@@ -59,6 +59,13 @@ pub enum Next {
     Idle,
     /// Nothing is owed, and nothing will be.
     Done,
+}
+
+impl FinalMessage {
+    /// From when the schedule counts, for an attempt that began at `started_at` and spends a try: from the first one that does.
+    pub fn schedule_began_at(&self, started_at: Timestamp) -> Timestamp {
+        self.first_attempt_at.filter(|_| self.tries > 0).unwrap_or(started_at)
+    }
 }
 
 impl Default for Lane {

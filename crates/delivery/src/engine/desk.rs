@@ -8,7 +8,9 @@ use std::time::Duration;
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::{Clock, Timestamp};
 use cogwire_store as store;
-use cogwire_store::delivery::{ClaimedLane, FinishedAttempt, LaneClaim, LaneClaims, LaneOutcome};
+use cogwire_store::delivery::{
+    ClaimedLane, FinishedAttempt, LaneClaim, LaneClaims, LaneOutcome, OriginCursor,
+};
 use cogwire_store::handoff::{HeldLane, LaneInbox, Place};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,8 @@ pub(super) struct Desk {
     pub(super) stopping: bool,
     /// Whether lanes are due in the store for which there is no room in memory.
     full: bool,
+    /// Where the next claim goes on: the last one did not look at all origins.
+    rest: Option<OriginCursor>,
     pub(super) roster: Roster<Box<HeldLane>>,
     /// Lanes that wait out a failure on this side, the longest-waiting first.
     paused: VecDeque<(Timestamp, Box<HeldLane>)>,
@@ -63,6 +67,7 @@ impl Desk {
         Self {
             stopping: false,
             full: false,
+            rest: None,
             roster: Roster::new(config.max_in_flight, config.per_origin),
             paused: VecDeque::new(),
             complained_at: None,
@@ -154,7 +159,10 @@ impl Desk {
     pub(super) fn claimed(&mut self, places: Vec<Place>, claims: store::Result<LaneClaims>) {
         match claims {
             Ok(claims) => {
-                claims.next_due.into_iter().for_each(|at| self.due.announce(at));
+                self.rest = claims.rest;
+                if self.rest.is_none() {
+                    claims.next_due.into_iter().for_each(|at| self.due.announce(at));
+                }
                 for (lane, place) in claims.lanes.into_iter().zip(places) {
                     self.admit(Box::new(HeldLane::new(lane, place)));
                 }
@@ -192,7 +200,9 @@ impl Desk {
     /// Claims due lanes when it is time and there is room.
     pub(super) fn ask(&mut self, inbox: &LaneInbox) {
         let now = self.clock.now();
-        if self.stopping || !self.claim.is_idle() || !self.due.is_now(self.roster.is_crowded(), now) {
+        let crowded = self.roster.is_crowded();
+        let is_time = self.due.is_now(crowded, now) || (self.rest.is_some() && !crowded);
+        if self.stopping || !self.claim.is_idle() || !is_time {
             return;
         }
         let places = inbox.reserve(self.config.claim_batch);
@@ -200,10 +210,17 @@ impl Desk {
         if self.full {
             return;
         }
-        self.due.asked(now);
+        let after = self.rest.take();
+        match &after {
+            Some(_) => self.due.asked_on(now),
+            None => self.due.asked(now),
+        }
         places.into_iter().for_each(|place| self.claim.push(place));
-        let (recorder, per_origin) = (self.recorder.clone(), self.config.claim_per_origin);
-        self.claim.begin(self.config.claim_batch, |places| claim(recorder, per_origin, now, places));
+        let (recorder, per_origin) = (self.recorder.clone(), bounded(self.config.claim_per_origin));
+        self.claim.begin(self.config.claim_batch, |places| {
+            let claim = LaneClaim { after, ..LaneClaim::of_any(bounded(places.len()), per_origin, now) };
+            claim_lanes(recorder, claim, places)
+        });
     }
 
     /// Asks from time to time which lanes the store takes this node to hold.
@@ -241,14 +258,15 @@ async fn record(recorder: Recorder, batch: Vec<(FinishedAttempt, Place)>) -> Vec
     recorder.finish(finished).await.into_iter().zip(places).collect()
 }
 
-async fn claim(
+async fn claim_lanes(
     recorder: Recorder,
-    per_origin: usize,
-    now: Timestamp,
+    claim: LaneClaim,
     places: Vec<Place>,
 ) -> (Vec<Place>, store::Result<LaneClaims>) {
-    let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let claim = LaneClaim { limit: bounded(places.len()), per_origin: bounded(per_origin), now };
     let claims = recorder.store.claim_lanes(&recorder.node, claim).await;
     (places, claims)
+}
+
+fn bounded(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -398,11 +398,8 @@ async fn many_predictions_at_once_are_all_delivered_once() {
 
 /// All lanes are free: another node could claim them.
 async fn assert_free(world: &World, count: u32) {
-    let claim = cogwire_store::delivery::LaneClaim {
-        limit: 1000,
-        per_origin: 1000,
-        now: world.clock.now() + Duration::from_secs(600),
-    };
+    let now = world.clock.now() + Duration::from_secs(600);
+    let claim = cogwire_store::delivery::LaneClaim::of_any(1000, 1000, now);
     let node = cogwire_store::NodeEpoch("another".into());
     let claims = world.store.claim_lanes(&node, claim).await.expect("writable");
     assert_eq!(claims.lanes.len(), count as usize);

@@ -31,7 +31,7 @@ async fn owe(world: &World, numbers: impl Iterator<Item = u32>) {
 }
 
 async fn claim(world: &World, node: &NodeEpoch, limit: u32, now: i64) -> Vec<ClaimedLane> {
-    let claim = LaneClaim { limit, per_origin: limit, now: at(now) };
+    let claim = LaneClaim::of_any(limit, limit, at(now));
     world.store.claim_lanes(node, claim).await.expect("the claim is written").lanes
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::Request;
 use cogwire_core::webhook::event::WebhookEvent::{self, Completed, Output};
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::Next;
 
 use super::Home;
@@ -13,8 +14,8 @@ use super::fixture::{
     succeeded,
 };
 use crate::delivery::{
-    Attempt, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, LaneOutcome, ListDeliveries,
-    ResendOutcome, Verdict,
+    Attempt, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, LaneOutcome,
+    ListDeliveries, ResendOutcome, Verdict,
 };
 
 /// A prediction that ended at `at(number)`, and the lane with its final message, held.
@@ -72,6 +73,29 @@ pub async fn a_retry_is_planned(home: Arc<dyn Home>) {
     let (sent, attempts) = read(&world, message).await;
     assert_eq!((sent.state, sent.attempts, attempts.len()), (DeliveryState::Delivered, 2, 2));
     assert_eq!(world.store.lane(id(1)).await.expect("the lane is read"), None);
+}
+
+/// A probe of a receiver that does not answer is recorded, and the schedule is where it was.
+pub async fn a_postponed_message_spends_no_try(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut held = ended(&world, 1).await;
+    let message = final_of(&held);
+    // Before, between and after attempts that count.
+    let verdicts = [Verdict::Postponed, Verdict::RetryAt, Verdict::Postponed, Verdict::RetryAt];
+    let expected = [(1, 0, at(1)), (2, 1, at(2)), (3, 1, at(2)), (4, 2, at(2))];
+    for (verdict, (number, tries, first)) in verdicts.into_iter().zip(expected) {
+        let due = at(1000 * i64::from(number));
+        let mut attempt = finished(&world, &held, message, number, verdict(due));
+        attempt.attempt.started_at = at(i64::from(number));
+        let outcome = world.finish(attempt, at(20)).await;
+        assert!(matches!(outcome, LaneOutcome::DueAt(at) if at == due), "{outcome:?}");
+        let (waiting, attempts) = read(&world, message).await;
+        assert_eq!((waiting.state, waiting.next_attempt_at), (DeliveryState::Pending, Some(due)));
+        assert_eq!((waiting.attempts, attempts.len()), (number, number as usize));
+        held = world.claim_lane(due).await;
+        let last = held.lane.last.clone().expect("it is still owed");
+        assert_eq!((last.attempts, last.tries, last.first_attempt_at), (number, tries, Some(first)));
+    }
 }
 
 /// Given up, kept, and owed again when somebody asks: as a manual message with a schedule of its own.
@@ -150,6 +174,32 @@ pub async fn what_a_receiver_said_is_kept_as_it_was(home: Arc<dyn Home>) {
         world.finish(retry, at(20)).await;
     }
     assert_eq!(read(&world, final_of(&held)).await.1, attempts);
+}
+
+/// What the caller asked for is known from the create until long after the end, when the lane has been forgotten.
+pub async fn options_go_with_every_message(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let options = WebhookOptions {
+        schedule: Some("5s,1m".parse().expect("a schedule")),
+        metadata: Some("order=7; name=\"x\"".to_owned()),
+        gzip: true,
+        ..WebhookOptions::default()
+    };
+    let mut request = request_with_webhook(1, &[Output, Completed]);
+    request.webhook.iter_mut().for_each(|webhook| webhook.options = options.clone());
+    let mut run = world.create_run(request.clone()).await;
+    assert_eq!(*world.load(id(1)).await.request, request);
+    let handed_over = claimed(world.advance_here(&mut run, said(vec![item("x")]), at(10)).await);
+    assert_eq!(handed_over.options, options);
+    world.advance(&mut run, succeeded(), at(20)).await;
+    let released = [(id(1), handed_over.lease_no)];
+    world.store.release_lanes(&world.node, &released).await.expect("the release is written");
+    let held = world.claim_lane(at(20)).await;
+    assert_eq!(held.options, options);
+    world.finish(finished(&world, &held, final_of(&held), 1, Verdict::GivenUp), at(30)).await;
+    assert_eq!(world.store.lane(id(1)).await.expect("the lane is read"), None, "it is forgotten");
+    assert_eq!(resend(&world, final_of(&held), 40).await, ResendOutcome::Queued);
+    assert_eq!(world.claim_lane(at(40)).await.options, options);
 }
 
 /// Intermediate messages have one attempt.

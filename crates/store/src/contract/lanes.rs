@@ -1,10 +1,8 @@
 //! What is owed to a receiver, in which order, and who sends it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use cogwire_core::id::PredictionId;
-use cogwire_core::prediction::{Request, Transition};
+use cogwire_core::prediction::Transition;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent::{Completed, Logs, Output, Start};
 use cogwire_core::webhook::event::{EventSet, WebhookEvent};
@@ -12,11 +10,10 @@ use cogwire_core::webhook::pacing::{Lane, Next, PACE};
 
 use super::Home;
 use super::fixture::{
-    Run, World, at, claimed, final_of, finished, id, item, log, node, request, request_with_webhook, said,
-    started, succeeded, webhook,
+    Run, World, at, claimed, final_of, finished, id, item, log, request, request_with_webhook, said, started,
+    succeeded,
 };
-use crate::NodeEpoch;
-use crate::delivery::{ClaimedLane, LaneClaim, LaneClaims, LaneOutcome, Verdict};
+use crate::delivery::{ClaimedLane, LaneOutcome, Verdict};
 use crate::prediction::LaneEffect;
 
 async fn lane(world: &World) -> Option<Lane> {
@@ -199,109 +196,4 @@ pub async fn an_idle_lane_remembers_its_pace(home: Arc<dyn Home>) {
     send(&world, &held, Output, &run, at(600)).await;
     world.advance(&mut run, succeeded(), at(700)).await;
     assert_eq!(lane(&world).await, None);
-}
-
-/// A prediction that ended at `at(number)` and whose final message waits for an origin.
-async fn owe(world: &World, number: u32, origin: &str) {
-    let request = Request { webhook: Some(webhook(origin, &[Completed])), ..request(number) };
-    let mut run = world.create_run(request).await;
-    world.advance(&mut run, succeeded(), at(i64::from(number))).await;
-}
-
-async fn claim(world: &World, limit: u32, per_origin: u32, now: i64) -> LaneClaims {
-    let claim = LaneClaim { limit, per_origin, now: at(now) };
-    world.store.claim_lanes(&world.node, claim).await.expect("the claim is written")
-}
-
-fn claimed_numbers(claims: &LaneClaims) -> Vec<u32> {
-    let number = |lane: &ClaimedLane| (0..100).find(|number| id(*number) == lane.prediction);
-    claims.lanes.iter().map(|lane| number(lane).expect("an id of this test")).collect()
-}
-
-/// However much waits for one receiver, the others have their turn; the longest due goes first.
-pub async fn origins_take_turns(home: Arc<dyn Home>) {
-    let world = World::new(home).await;
-    for number in 1..=6 {
-        owe(&world, number, "http://c.example").await;
-    }
-    owe(&world, 7, "http://a.example").await;
-    owe(&world, 8, "http://b.example").await;
-    owe(&world, 9, "http://a.example").await;
-    assert_eq!(claimed_numbers(&claim(&world, 5, 10, 100).await), [1, 7, 8, 2, 9]);
-    assert_eq!(claimed_numbers(&claim(&world, 2, 10, 100).await), [3, 4]);
-    let rest = claim(&world, 10, 10, 100).await;
-    assert_eq!((claimed_numbers(&rest), rest.next_due), (vec![5, 6], None));
-}
-
-/// When every origin has one turn, what waits behind the first is due next.
-pub async fn what_waits_behind_a_claimed_lane_is_named(home: Arc<dyn Home>) {
-    let world = World::new(home).await;
-    for (number, origin) in [(1, "http://a.example"), (2, "http://b.example"), (3, "http://a.example")] {
-        owe(&world, number, origin).await;
-    }
-    let both = claim(&world, 2, 10, 100).await;
-    assert_eq!((claimed_numbers(&both), both.next_due), (vec![1, 2], Some(at(3))));
-}
-
-/// Two claims at once do not get the same lane.
-pub async fn a_lane_is_claimed_once(home: Arc<dyn Home>) {
-    let world = World::new(home).await;
-    for number in 1..=20 {
-        owe(&world, number, "http://a.example").await;
-    }
-    let (one, other) = tokio::join!(claim(&world, 20, 20, 100), claim(&world, 20, 20, 100));
-    let mut all = [claimed_numbers(&one), claimed_numbers(&other)].concat();
-    all.sort_unstable();
-    assert_eq!(all, (1..=20).collect::<Vec<_>>());
-}
-
-/// No more of one origin than was asked for.
-pub async fn the_limit_of_an_origin_holds(home: Arc<dyn Home>) {
-    let world = World::new(home).await;
-    for number in 1..=4 {
-        owe(&world, number, "http://a.example").await;
-    }
-    owe(&world, 5, "http://b.example").await;
-    let first = claim(&world, 10, 2, 100).await;
-    assert_eq!((claimed_numbers(&first), first.next_due), (vec![1, 5, 2], Some(at(3))));
-    assert!(claim(&world, 10, 0, 100).await.lanes.is_empty());
-    assert!(claim(&world, 0, 10, 100).await.lanes.is_empty());
-}
-
-/// Whoever claims knows when to come again.
-pub async fn the_next_due_lane_is_named(home: Arc<dyn Home>) {
-    let world = World::new(home).await;
-    assert_eq!(claim(&world, 10, 10, 100).await.next_due, None);
-    for number in [10, 20, 30] {
-        owe(&world, number, "http://a.example").await;
-    }
-    owe(&world, 15, "http://b.example").await;
-    let none = claim(&world, 10, 10, 9).await;
-    assert_eq!((claimed_numbers(&none), none.next_due), (vec![], Some(at(10))));
-    let one = claim(&world, 10, 10, 10).await;
-    assert_eq!((claimed_numbers(&one), one.next_due), (vec![10], Some(at(15))));
-    let one = claim(&world, 1, 10, 30).await;
-    assert_eq!((claimed_numbers(&one), one.next_due), (vec![15], Some(at(20))));
-}
-
-/// Given back unsent: due as before, under a new fence; only the holder can.
-pub async fn released_lanes_are_due_again(home: Arc<dyn Home>) {
-    let world = World::new(home).await;
-    owe(&world, 1, "http://a.example").await;
-    owe(&world, 2, "http://a.example").await;
-    let lanes = world.claim_lanes(at(10)).await;
-    let held: Vec<_> = lanes.iter().map(|lane| (lane.prediction, lane.lease_no)).collect();
-    let release = async |node: NodeEpoch, lanes: &[(PredictionId, u64)]| {
-        world.store.release_lanes(&node, lanes).await.expect("the release is written");
-    };
-    release(node("two"), &held).await;
-    release(world.node.clone(), &[(id(1), 77)]).await;
-    assert!(world.claim_lanes(at(10)).await.is_empty());
-    release(world.node.clone(), &held).await;
-    let again = world.claim_lanes(at(10) + Duration::from_micros(1)).await;
-    assert_eq!(again.len(), 2);
-    assert!(again[0].lease_no > lanes[0].lease_no);
-    let outcome =
-        world.finish(finished(&world, &lanes[0], final_of(&lanes[0]), 1, Verdict::Delivered), at(20)).await;
-    assert!(matches!(outcome, LaneOutcome::Fenced), "{outcome:?}");
 }

@@ -15,6 +15,7 @@ pub mod deliveries;
 pub(crate) mod fixture;
 pub mod lanes;
 pub mod listing;
+pub mod origins;
 pub mod random;
 pub mod retention;
 pub mod streams;
@@ -121,20 +122,27 @@ macro_rules! contract_tests {
             a_lane_that_is_held_is_left_to_its_holder
             trailing_progress_goes_out_without_a_final_message
             an_idle_lane_remembers_its_pace
+        ]);
+        $crate::contract_tests!(@module $home, origins [
             origins_take_turns
             what_waits_behind_a_claimed_lane_is_named
             a_lane_is_claimed_once
             the_limit_of_an_origin_holds
             the_next_due_lane_is_named
             released_lanes_are_due_again
+            origins_can_be_left_out
+            one_origin_can_be_asked_for
+            claims_go_on_where_the_last_one_stopped
         ]);
         $crate::contract_tests!(@module $home, deliveries [
             a_delivered_message_is_explained
             a_retry_is_planned
+            a_postponed_message_spends_no_try
             an_exhausted_message_can_be_sent_again
             what_cannot_be_sent_again
             a_fenced_attempt_is_recorded
             what_a_receiver_said_is_kept_as_it_was
+            options_go_with_every_message
             a_failed_intermediate_message_is_not_sent_again
             messages_are_listed_newest_first
             the_backlog_is_counted

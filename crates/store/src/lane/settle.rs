@@ -33,7 +33,7 @@ pub(crate) fn final_state(verdict: Verdict) -> DeliveryState {
     match verdict {
         Verdict::Delivered => DeliveryState::Delivered,
         Verdict::GivenUp => DeliveryState::Exhausted,
-        Verdict::RetryAt(_) => DeliveryState::Pending,
+        Verdict::RetryAt(_) | Verdict::Postponed(_) => DeliveryState::Pending,
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn settle(row: &mut LaneRow, finished: &FinishedAttempt, now: Timesta
     row.lane.began_at(finished.attempt.started_at);
     let state = match finished.verdict {
         Verdict::Delivered => DeliveryState::Delivered,
-        Verdict::GivenUp | Verdict::RetryAt(_) => DeliveryState::Failed,
+        Verdict::GivenUp | Verdict::RetryAt(_) | Verdict::Postponed(_) => DeliveryState::Failed,
     };
     let follow = go_on(row, now);
     Settled { state, next_attempt_at: None, write: row.write(true), follow }
@@ -65,28 +65,26 @@ pub(crate) fn recorded_before(stored: Option<&LaneRow>, finished: &FinishedAttem
 }
 
 fn settle_final(row: &mut LaneRow, finished: &FinishedAttempt, now: Timestamp) -> Settled {
-    let (state, next_attempt_at) = (final_state(finished.verdict), retry_at(finished.verdict));
-    row.lane.last =
-        row.lane.last.take().zip(next_attempt_at).map(|(last, at)| plan_retry(&last, finished, at));
+    row.lane.last = row.lane.last.take().and_then(|last| still_owed(last, finished));
+    let next_attempt_at = row.lane.last.as_ref().map(|last| last.due_at);
     row.leave(now);
+    let state = final_state(finished.verdict);
     Settled { state, next_attempt_at, write: row.write(true), follow: Follow::Free(row.due_at) }
 }
 
-fn retry_at(verdict: Verdict) -> Option<Timestamp> {
-    match verdict {
-        Verdict::RetryAt(at) => Some(at),
+/// The final message as it is owed after an attempt, if it is.
+fn still_owed(last: FinalMessage, finished: &FinishedAttempt) -> Option<FinalMessage> {
+    let started_at = finished.attempt.started_at;
+    let last = FinalMessage { attempts: last.attempts.max(finished.attempt.number), ..last };
+    match finished.verdict {
         Verdict::Delivered | Verdict::GivenUp => None,
-    }
-}
-
-fn plan_retry(last: &FinalMessage, finished: &FinishedAttempt, at: Timestamp) -> FinalMessage {
-    FinalMessage {
-        seq: last.seq,
-        attempts: last.attempts.max(finished.attempt.number),
-        tries: last.tries + 1,
-        first_attempt_at: last.first_attempt_at.or(Some(finished.attempt.started_at)),
-        due_at: at,
-        manual: last.manual,
+        Verdict::RetryAt(due_at) => {
+            let first_attempt_at = Some(last.schedule_began_at(started_at));
+            Some(FinalMessage { tries: last.tries + 1, first_attempt_at, due_at, ..last })
+        }
+        Verdict::Postponed(due_at) => {
+            Some(FinalMessage { first_attempt_at: last.first_attempt_at.or(Some(started_at)), due_at, ..last })
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) enum Author {
 pub(super) enum Sent {
     Delivered,
     Retry,
+    Postponed,
     GivenUp,
     /// The sender stops before it has begun.
     Unsent,
@@ -53,6 +54,7 @@ impl Sent {
         match self {
             Self::Delivered => Some(Verdict::Delivered),
             Self::Retry => Some(Verdict::RetryAt(now)),
+            Self::Postponed => Some(Verdict::Postponed(now)),
             Self::GivenUp => Some(Verdict::GivenUp),
             Self::Unsent => None,
         }
@@ -85,7 +87,12 @@ fn author() -> impl Strategy<Value = Author> {
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    prop_oneof![3 => Just(Sent::Delivered), 1 => Just(Sent::Retry), 1 => Just(Sent::GivenUp), 1 => Just(Sent::Unsent)]
+    prop_oneof![
+        3 => Just(Sent::Delivered),
+        1 => prop_oneof![Just(Sent::Retry), Just(Sent::Postponed)],
+        1 => Just(Sent::GivenUp),
+        1 => Just(Sent::Unsent),
+    ]
 }
 
 fn event() -> impl Strategy<Value = Event> {

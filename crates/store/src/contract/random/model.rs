@@ -305,7 +305,7 @@ impl<'a> Case<'a> {
     }
 
     async fn deliver(&mut self, sent: Sent, hears: bool) -> Checked {
-        let claim = LaneClaim { limit: 1000, per_origin: 1000, now: self.now() };
+        let claim = LaneClaim::of_any(1000, 1000, self.now());
         let claims =
             self.world.store.claim_lanes(&self.actor.node, claim).await.map_err(|error| error.to_string())?;
         let mut held = std::mem::take(&mut self.actor.held);

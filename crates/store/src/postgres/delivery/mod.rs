@@ -32,7 +32,7 @@ use crate::node::NodeEpoch;
 
 #[cfg(all(test, feature = "contract"))]
 pub(super) use self::{
-    attempt::RECORDED, claim::CLAIM as CLAIM_LANES, finish::SETTLE, lane::LOCK as LOCK_LANES,
+    attempt::RECORDED, claim::CLAIM as CLAIM_LANES, claim::CLAIM_OF_ORIGIN as CLAIM_LANES_OF_ORIGIN, finish::SETTLE, lane::LOCK as LOCK_LANES,
     lane::UPDATE as UPDATE_LANES, message::BODIES, message::LOCK as LOCK_MESSAGES,
     message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, resend::SWEEP,
 };
@@ -42,7 +42,7 @@ impl DeliveryStore for PostgresStore {
     /// Lanes whose claim was written and whose answer was lost are held by a node that does not know of them; it finds them in
     /// [`DeliveryStore::held_lanes`].
     async fn claim_lanes(&self, node: &NodeEpoch, claim: LaneClaim) -> Result<LaneClaims> {
-        self.database.write(Class::Work, Repeat::Safe, |db| claim::claim(db, node, claim)).await
+        self.database.write(Class::Work, Repeat::Safe, |db| claim::claim(db, node, &claim)).await
     }
 
     async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool> {

@@ -21,7 +21,7 @@ const OWE: &str = "
 /// A claim of 50 lanes, explained and undone.
 const LOOK: &str = "
     BEGIN;
-    EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim ('node', 1000000, 50, 50);
+    EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim ('node', 1000000, 50, 50, '{}', '');
     ROLLBACK";
 
 #[tokio::test]

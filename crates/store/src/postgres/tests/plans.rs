@@ -9,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::World;
 use crate::postgres::connection::Dedicated;
 use crate::postgres::delivery::{
-    BODIES, CLAIM_LANES, INTERRUPT, LOCK_LANES, LOCK_MESSAGES, RECORDED, SETTLE, SWEEP, UPDATE_LANES,
+    BODIES, CLAIM_LANES, CLAIM_LANES_OF_ORIGIN, INTERRUPT, LOCK_LANES, LOCK_MESSAGES, RECORDED, SETTLE, SWEEP, UPDATE_LANES,
     UPDATE_MESSAGES,
 };
 use crate::postgres::node::{FREE_LANES, REQUEUE, SEIZE_LOST};
@@ -40,6 +40,7 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("list uploads backwards", UPLOADS_OLDEST_FIRST),
         ("find expired uploads", EXPIRED_UPLOADS),
         ("claim lanes", &CLAIM_LANES),
+        ("claim lanes of one origin", &CLAIM_LANES_OF_ORIGIN),
         ("lock lanes", &LOCK_LANES),
         ("change lanes", &UPDATE_LANES),
         ("settle final messages", &SETTLE),

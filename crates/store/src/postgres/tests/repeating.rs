@@ -154,7 +154,7 @@ async fn a_lane_that_was_left_free_is_due_or_somebody_elses() {
     let [first, again] = twice(&store, &mut prediction, &step).await;
     let (LaneEffect::DueAt(due), LaneEffect::DueAt(still)) = (first, again) else { panic!("it is free") };
     assert_eq!((due, still), (at(10), at(10)));
-    let claim = LaneClaim { limit: 9, per_origin: 9, now: at(10) };
+    let claim = LaneClaim::of_any(9, 9, at(10));
     assert_eq!(store.claim_lanes(&node("two"), claim).await.expect("it is written").lanes.len(), 1);
     let end = by_holder(&prediction, succeeded(), 20);
     let effects = twice(&store, &mut prediction, &end).await;

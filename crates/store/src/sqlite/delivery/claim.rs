@@ -1,14 +1,17 @@
 //! Claiming due lanes, fairly: origins in turn, the one that is due longest first.
 //!
-//! Which lanes to take is read on a reading connection, one index seek for each origin however many lanes wait behind it;
-//! taking them is one write that takes only what is still free. So looking costs the writer nothing when nothing is due.
+//! Which lanes to take is read on a reading connection, one index seek for each origin however many lanes wait behind it, and
+//! a bounded number of origins; taking them is one write that takes only what is still free. So looking costs the writer
+//! nothing when nothing is due.
+
+use std::collections::HashSet;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::lane;
-use crate::delivery::{ClaimedLane, LaneClaim};
+use crate::delivery::{ClaimedLane, LaneClaim, ORIGINS_PER_CLAIM};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::Row;
@@ -22,10 +25,12 @@ pub(in crate::sqlite) const OF_ORIGIN: &str = "SELECT prediction_id, due_at FROM
     WHERE owner IS NULL AND due_at IS NOT NULL AND origin = ?1 ORDER BY due_at, prediction_id LIMIT ?2";
 
 /// Lanes to claim, in order, and when the next of the others is due.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Candidates {
     pub(super) lanes: Vec<PredictionId>,
     pub(super) next_due: Option<Timestamp>,
+    /// The origin after which nothing was looked at, when there may be more.
+    pub(super) stopped: Option<String>,
 }
 
 /// The free lanes of one origin, as far as they matter.
@@ -39,33 +44,53 @@ struct Waiting {
     due_at: Timestamp,
 }
 
+/// The first free lane of each origin that is asked for.
+struct Firsts {
+    lanes: Vec<(String, Waiting)>,
+    stopped: Option<String>,
+}
+
 /// Chooses lanes, without taking them.
 pub(super) fn choose(db: &Connection, claim: &LaneClaim) -> Outcome<Candidates> {
-    let mut firsts = first_of_each_origin(db)?;
+    let Firsts { lanes: mut firsts, stopped } = match &claim.only {
+        Some(origin) => Firsts::of_one(db, origin)?,
+        None => Firsts::of_many(db, claim)?,
+    };
     firsts.sort_by_key(|(_, first)| first.due_at);
     let due = firsts.partition_point(|(_, first)| first.due_at <= claim.now);
     let later = firsts[due..].first().map(|(_, first)| first.due_at);
     firsts.truncate(due);
     let origins = firsts.into_iter().map(|(origin, first)| Origin::read(db, &origin, first, due, claim));
-    let mut candidates = take_turns(origins.collect::<Outcome<_>>()?, claim);
-    candidates.next_due = earliest(candidates.next_due, later);
-    Ok(candidates)
+    let (lanes, next_due) = take_turns(origins.collect::<Outcome<_>>()?, claim);
+    Ok(Candidates { lanes, next_due: next_due.into_iter().chain(later).min(), stopped })
 }
 
-fn first_of_each_origin(db: &Connection) -> Outcome<Vec<(String, Waiting)>> {
-    let mut statement = db.prepare_cached(NEXT_ORIGIN)?;
-    let mut firsts: Vec<(String, Waiting)> = Vec::new();
-    loop {
-        let after = firsts.last().map_or("", |(origin, _)| origin.as_str());
-        let next = statement.query_row([after], |row| {
-            let row = Row::new("lane", row);
-            Ok(row.get("origin").and_then(|origin| Ok((origin, Waiting::decode(&row)?))))
-        });
-        match next.optional()?.transpose()? {
-            Some(next) => firsts.push(next),
-            None => return Ok(firsts),
-        }
+impl Firsts {
+    fn of_one(db: &Connection, origin: &str) -> Outcome<Self> {
+        let lanes = lanes_of(db, origin, 1)?.into_iter().map(|first| (origin.to_owned(), first)).collect();
+        Ok(Self { lanes, stopped: None })
     }
+
+    /// An origin that is skipped is stepped over with one seek, too: its lanes may be many.
+    fn of_many(db: &Connection, claim: &LaneClaim) -> Outcome<Self> {
+        let skip: HashSet<&str> = claim.skip.iter().map(String::as_str).collect();
+        let mut statement = db.prepare_cached(NEXT_ORIGIN)?;
+        let mut after = claim.after.as_ref().map_or_else(String::new, |after| after.after.clone());
+        let mut lanes = Vec::new();
+        for _ in 0..ORIGINS_PER_CLAIM {
+            let next = statement.query_row([&after], |row| Ok(decode_first(&Row::new("lane", row)))).optional()?;
+            let Some((origin, first)) = next.transpose()? else { return Ok(Self { lanes, stopped: None }) };
+            if !skip.contains(origin.as_str()) {
+                lanes.push((origin.clone(), first));
+            }
+            after = origin;
+        }
+        Ok(Self { lanes, stopped: Some(after) })
+    }
+}
+
+fn decode_first(row: &Row<'_>) -> Outcome<(String, Waiting)> {
+    Ok((row.get("origin")?, Waiting::decode(row)?))
 }
 
 impl Waiting {
@@ -108,8 +133,11 @@ fn lanes_of(db: &Connection, origin: &str, limit: u32) -> Outcome<Vec<Waiting>> 
     Ok(lanes)
 }
 
-/// One lane of each origin, then a second one of each, until the limits are reached.
-fn take_turns(mut origins: Vec<Origin>, claim: &LaneClaim) -> Candidates {
+/// One lane of each origin, then a second one of each, until the limits are reached; and when the next of the others is due.
+fn take_turns(
+    mut origins: Vec<Origin>,
+    claim: &LaneClaim,
+) -> (Vec<PredictionId>, Option<Timestamp>) {
     let mut lanes = Vec::new();
     for _ in 0..claim.per_origin {
         for origin in &mut origins {
@@ -118,11 +146,7 @@ fn take_turns(mut origins: Vec<Origin>, claim: &LaneClaim) -> Candidates {
             }
         }
     }
-    Candidates { lanes, next_due: origins.iter().filter_map(Origin::next_due).min() }
-}
-
-fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    one.into_iter().chain(other).min()
+    (lanes, origins.iter().filter_map(Origin::next_due).min())
 }
 
 /// Takes those of the chosen lanes that are still free and due.

@@ -13,6 +13,7 @@ use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 
+use self::claim::Candidates;
 use super::SqliteStore;
 use super::writer::Class;
 use crate::delivery::{
@@ -28,15 +29,15 @@ pub(super) use self::{claim::NEXT_ORIGIN, claim::OF_ORIGIN, resend::OLD};
 #[async_trait]
 impl DeliveryStore for SqliteStore {
     async fn claim_lanes(&self, node: &NodeEpoch, claim: LaneClaim) -> Result<LaneClaims> {
-        let candidates = self.read(move |db| claim::choose(db, &claim)).await?;
-        if candidates.lanes.is_empty() {
-            return Ok(LaneClaims { lanes: Vec::new(), next_due: candidates.next_due });
-        }
-        let (node, chosen) = (node.clone(), candidates.lanes);
-        let taken = self
-            .write(Class::Critical, move |batch| claim::take(batch.db, &node, &chosen, claim.now))
-            .await?;
-        Ok(LaneClaims { lanes: taken, next_due: candidates.next_due })
+        let (after, now) = (claim.after.clone(), claim.now);
+        let Candidates { lanes, next_due, stopped } = self.read(move |db| claim::choose(db, &claim)).await?;
+        let taken = if lanes.is_empty() {
+            Vec::new()
+        } else {
+            let node = node.clone();
+            self.write(Class::Critical, move |batch| claim::take(batch.db, &node, &lanes, now)).await?
+        };
+        Ok(LaneClaims::of(taken, next_due, after, stopped))
     }
 
     async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool> {
