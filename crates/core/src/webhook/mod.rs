@@ -5,3 +5,4 @@ pub mod options;
 pub mod pacing;
 pub mod schedule;
 pub mod signature;
+pub mod vault;

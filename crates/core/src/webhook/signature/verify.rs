@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::Hmac;
-use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
+use ed25519_dalek::Signature;
 
-use super::secret::{Secret, mac_of};
-use super::{Rewriting, tag};
+use super::shared::SharedKey;
+use super::signed::Signed;
+use super::verifier::Entries;
+use super::{Rewriting, Secret, SecretKind, Verifier};
 
 /// Longer bodies are verified, but nobody guesses what happened to them, in bytes.
 const EXPLAINED_BODY: usize = 1 << 20;
@@ -30,7 +30,7 @@ pub struct Received<'a> {
 pub struct Verified {
     /// When it was signed, in seconds since the Unix epoch.
     pub signed_at: i64,
-    /// Which of the secrets fits, counted from 0.
+    /// Which of the secrets or keys fits, counted from 0.
     pub secret: usize,
 }
 
@@ -44,8 +44,11 @@ pub enum Problem {
     #[error("the webhook-timestamp header is not a whole number of seconds since 1970")]
     MalformedTimestamp,
     /// The signature header has no entry that could be checked.
-    #[error("the webhook-signature header has no entry of the form \"v1,<base64 of 32 bytes>\"")]
-    NoV1Entry,
+    #[error("the webhook-signature header has no entry of the form \"v1,<base64 of 32 bytes>\" or \"v1a,<64 bytes>\"")]
+    NoEntry,
+    /// All entries are of a kind that none of the keys checks.
+    #[error("the webhook-signature header has only \"{}\" entries, and no key was given that checks them", .0.entry_prefix())]
+    NoKeyOfKind(SecretKind),
     /// The signature fits, but it is too old.
     #[error("the signature fits, but it was made {seconds} s ago and only {tolerance} s are tolerated")]
     TooOld {
@@ -88,7 +91,7 @@ pub enum KeyText {
 struct Claim<'a> {
     id: &'a str,
     timestamp: &'a str,
-    tags: Vec<[u8; 32]>,
+    entries: Entries,
 }
 
 /// Checks a message against the secrets that are active.
@@ -103,13 +106,25 @@ pub fn verify(
     now_unix: i64,
     tolerance_secs: i64,
 ) -> Result<Verified, Problem> {
+    let verifiers: Vec<Verifier> = secrets.iter().map(Verifier::from).collect();
+    verify_with(&verifiers, received, now_unix, tolerance_secs)
+}
+
+/// As [`verify`], also for a receiver that has only the public key.
+///
+/// # Errors
+/// The same.
+pub fn verify_with(
+    verifiers: &[Verifier],
+    received: &Received<'_>,
+    now_unix: i64,
+    tolerance_secs: i64,
+) -> Result<Verified, Problem> {
     let claim = Claim::read(received)?;
     let signed_at = seconds(claim.timestamp)?;
-    if claim.tags.is_empty() {
-        return Err(Problem::NoV1Entry);
-    }
-    let fitting = secrets.iter().position(|secret| claim.fits(secret.mac(), received.body));
-    let secret = fitting.ok_or_else(|| explain(secrets, &claim, received.body))?;
+    claim.check_kinds(verifiers)?;
+    let fitting = verifiers.iter().position(|verifier| claim.fits(verifier, received.body));
+    let secret = fitting.ok_or_else(|| explain(verifiers, &claim, received.body))?;
     check_age(now_unix.saturating_sub(signed_at), tolerance_secs)?;
     Ok(Verified { signed_at, secret })
 }
@@ -124,7 +139,9 @@ impl Problem {
             Self::MalformedTimestamp => {
                 "Pass the header on as it arrived; it is not a date and has no fraction."
             }
-            Self::NoV1Entry => "Pass the header on as it arrived, with the \"v1,\" and all of its entries.",
+            Self::NoEntry => "Pass the header on as it arrived, with the \"v1,\" and all of its entries.",
+            Self::NoKeyOfKind(SecretKind::Hmac) => "Give the secret that the sender shares with you (whsec_...).",
+            Self::NoKeyOfKind(SecretKind::Ed25519) => "Give the sender's public key (whpk_...).",
             Self::TooOld { .. } => {
                 "Compare the clocks of sender and receiver, unless this is a recorded message; then it is a replay."
             }
@@ -152,11 +169,12 @@ impl KeyText {
         }
     }
 
-    fn mac(self, secret: &Secret) -> Hmac<Sha256> {
-        match self {
-            Self::Whole => mac_of(secret.expose().as_bytes()),
-            Self::Base64 => mac_of(secret.expose_base64().as_bytes()),
-        }
+    fn key(self, secret: &SharedKey) -> SharedKey {
+        let text = match self {
+            Self::Whole => secret.expose(),
+            Self::Base64 => secret.expose_base64(),
+        };
+        SharedKey::new(text.as_bytes())
     }
 }
 
@@ -165,14 +183,27 @@ impl<'a> Claim<'a> {
         let id = present(received.id, "webhook-id")?;
         let timestamp = present(received.timestamp, "webhook-timestamp")?;
         let signature = present(received.signature, "webhook-signature")?;
-        let tags = signature.split_ascii_whitespace().filter_map(decode_entry).collect();
-        Ok(Self { id, timestamp, tags })
+        let entries = || signature.split_ascii_whitespace();
+        let hmac = entries().filter_map(|entry| decode_entry(SecretKind::Hmac, entry)).collect();
+        let ed25519 = entries().filter_map(|entry| decode_entry(SecretKind::Ed25519, entry));
+        let ed25519 = ed25519.map(|bytes| Signature::from_bytes(&bytes)).collect();
+        Ok(Self { id, timestamp, entries: Entries { hmac, ed25519 } })
     }
 
-    fn fits(&self, mac: Hmac<Sha256>, body: &[u8]) -> bool {
-        let expected = tag(mac, self.id, self.timestamp, body);
-        let fits = self.tags.iter().fold(Choice::from(0), |fits, tag| fits | tag.ct_eq(&expected));
-        fits.into()
+    /// What could not fit whatever the message is.
+    fn check_kinds(&self, verifiers: &[Verifier]) -> Result<(), Problem> {
+        let mut kinds = SecretKind::ALL.into_iter().filter(|kind| self.entries.has(*kind)).peekable();
+        let first = *kinds.peek().ok_or(Problem::NoEntry)?;
+        let checked = |kind| verifiers.is_empty() || verifiers.iter().any(|verifier| verifier.kind() == kind);
+        if kinds.any(checked) { Ok(()) } else { Err(Problem::NoKeyOfKind(first)) }
+    }
+
+    fn fits(&self, verifier: &Verifier, body: &[u8]) -> bool {
+        verifier.fits(&self.entries, self.signed(body))
+    }
+
+    fn signed<'b>(&'b self, body: &'b [u8]) -> Signed<'b> {
+        Signed { id: self.id, timestamp: self.timestamp, body }
     }
 }
 
@@ -180,8 +211,8 @@ fn present<'a>(header: Option<&'a str>, name: &'static str) -> Result<&'a str, P
     header.filter(|value| !value.is_empty()).ok_or(Problem::MissingHeader(name))
 }
 
-fn decode_entry(entry: &str) -> Option<[u8; 32]> {
-    STANDARD.decode(entry.strip_prefix("v1,")?).ok()?.try_into().ok()
+fn decode_entry<const N: usize>(kind: SecretKind, entry: &str) -> Option<[u8; N]> {
+    STANDARD.decode(entry.strip_prefix(kind.entry_prefix())?).ok()?.try_into().ok()
 }
 
 fn seconds(timestamp: &str) -> Result<i64, Problem> {
@@ -199,26 +230,30 @@ fn check_age(age: i64, tolerance: i64) -> Result<(), Problem> {
     Ok(())
 }
 
-fn explain(secrets: &[Secret], claim: &Claim<'_>, body: &[u8]) -> Problem {
+fn explain(verifiers: &[Verifier], claim: &Claim<'_>, body: &[u8]) -> Problem {
     if body.len() > EXPLAINED_BODY {
         return Problem::WrongSecret;
     }
-    let key_text =
-        KeyText::ALL.into_iter().find(|text| secrets.iter().any(|secret| claim.fits(text.mac(secret), body)));
-    if let Some(key_text) = key_text {
+    if let Some(key_text) = KeyText::ALL.into_iter().find(|text| is_key(*text, verifiers, claim, body)) {
         return Problem::SecretTextAsKey(key_text);
     }
     let Ok(text) = std::str::from_utf8(body) else { return Problem::WrongSecret };
     let rewriting = Rewriting::ALL.into_iter().find(|rewriting| {
         let signed = rewriting.undo(text, 2 * EXPLAINED_BODY);
-        signed.is_some_and(|signed| secrets.iter().any(|secret| claim.fits(secret.mac(), signed.as_bytes())))
+        signed.is_some_and(|signed| verifiers.iter().any(|verifier| claim.fits(verifier, signed.as_bytes())))
     });
     rewriting.map_or(Problem::WrongSecret, Problem::BodyRewritten)
 }
 
+/// Whether the signer took the text of a shared secret for its key.
+fn is_key(text: KeyText, verifiers: &[Verifier], claim: &Claim<'_>, body: &[u8]) -> bool {
+    let mut shared = verifiers.iter().filter_map(Verifier::shared);
+    shared.any(|key| claim.entries.fit(&text.key(key), claim.signed(body)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{sign, signature_header};
+    use super::super::{InvalidSecret, sign, signature_header};
     use super::*;
 
     const ID: &str = "msg_1";
@@ -275,7 +310,7 @@ mod tests {
         }
         let other_version = sign(&secret(1), ID, NOW, b"{}").replace("v1,", "v2,");
         for signature in [" ", "abc", "v1,", "v1,AAAA", "v1,?", &other_version] {
-            assert_eq!(check(&[secret(1)], signature, "1", "{}"), Err(Problem::NoV1Entry), "for {signature}");
+            assert_eq!(check(&[secret(1)], signature, "1", "{}"), Err(Problem::NoEntry), "for {signature}");
         }
     }
 
@@ -315,10 +350,55 @@ mod tests {
     #[test]
     fn a_key_made_of_the_secrets_text_is_recognised() {
         for text in KeyText::ALL {
-            let tag = tag(text.mac(&secret(1)), ID, &NOW.to_string(), b"{}");
-            let signature = format!("v1,{}", STANDARD.encode(tag));
+            let shared = SharedKey::new(&[1; 32]);
+            let signed = Signed { id: ID, timestamp: &NOW.to_string(), body: b"{}" };
+            let signature = format!("v1,{}", STANDARD.encode(signed.tag(text.key(&shared).mac())));
             let problem = check(&[secret(2), secret(1)], &signature, &NOW.to_string(), "{}");
             assert_eq!(problem, Err(Problem::SecretTextAsKey(text)));
+        }
+    }
+
+    #[test]
+    fn a_public_key_checks_its_entries_among_others() {
+        let private = Secret::from_seed(&[5; 32]);
+        let header = signature_header(&[secret(1), private.clone()], ID, NOW, b"{}");
+        let public = Verifier::parse(&private.public_key().unwrap()).unwrap();
+        let received =
+            Received { id: Some(ID), timestamp: Some("1700000000"), signature: Some(&header), body: b"{}" };
+        let check = |keys: &[Verifier], received| verify_with(keys, &received, NOW, 300);
+        assert_eq!(check(&[public.clone()], received), Ok(Verified { signed_at: NOW, secret: 0 }));
+        assert_eq!(verify(&[secret(2), private], &received, NOW, 300).unwrap().secret, 1);
+        let other = Verifier::from(&Secret::from_seed(&[6; 32]));
+        assert_eq!(check(&[other], received), Err(Problem::WrongSecret));
+        let tampered = Received { body: b"{ }", ..received };
+        assert_eq!(check(&[public], tampered), Err(Problem::BodyRewritten(Rewriting::Canonical)));
+    }
+
+    #[test]
+    fn entries_that_no_key_is_there_for_are_named() {
+        let private = Secret::from_seed(&[5; 32]);
+        let asymmetric = sign(&private, ID, NOW, b"{}");
+        let symmetric = sign(&secret(1), ID, NOW, b"{}");
+        let cases = [
+            (secret(1), &asymmetric, SecretKind::Ed25519, "whpk_"),
+            (private, &symmetric, SecretKind::Hmac, "whsec_"),
+        ];
+        for (key, header, kind, wanted) in cases {
+            let problem = check(&[key], header, &NOW.to_string(), "{}").unwrap_err();
+            assert_eq!(problem, Problem::NoKeyOfKind(kind));
+            assert!(problem.advice().contains(wanted), "{}", problem.advice());
+        }
+    }
+
+    #[test]
+    fn what_is_no_public_key_is_named() {
+        for (text, expected) in [
+            ("whpk_AAAA", InvalidSecret::WrongKeyLength { bytes: 3 }),
+            ("whpk_AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", InvalidSecret::NoPublicKey),
+            ("whpk_?", InvalidSecret::NotBase64 { position: 6 }),
+            ("sec", InvalidSecret::MissingPrefix),
+        ] {
+            assert_eq!(Verifier::parse(text).unwrap_err(), expected, "for {text}");
         }
     }
 
