@@ -44,6 +44,8 @@ use cogwire_core::prediction::{AccountId, Limits};
 use cogwire_core::time::{Clock, Entropy, Timestamp};
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
 use cogwire_core::wire::{Links, MAX_WAIT};
+use cogwire_core::webhook::options::WebhookOptions;
+use cogwire_core::webhook::vault::Vault;
 use cogwire_delivery::guard::Guard;
 use cogwire_engine::Engine;
 use cogwire_files::Files;
@@ -103,6 +105,8 @@ pub struct ApiConfig {
     /// How long a prediction may wait until it runs.
     pub queue_timeout: Duration,
     /// The longest `Prefer: wait`.
+    /// What else is wanted of webhooks when the create does not say.
+    pub webhook_options: WebhookOptions,
     pub max_wait: Duration,
     /// How long a stream may be silent before it is closed.
     pub stream_idle: Duration,
@@ -161,6 +165,7 @@ impl Default for ApiConfig {
             incoming: None,
             metrics: None,
         }
+            webhook_options: WebhookOptions::default(),
     }
 }
 

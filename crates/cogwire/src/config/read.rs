@@ -8,6 +8,7 @@ use std::time::Duration;
 use cogwire_core::prediction::Limits;
 use cogwire_core::size;
 use cogwire_core::webhook::event::{EventSet, PayloadShape, WebhookEvent};
+use cogwire_core::webhook::options::{BodyRule, WebhookOptions, parse_body, parse_log_tail};
 use cogwire_files::Storage;
 use url::Url;
 
@@ -189,6 +190,7 @@ impl Reader<'_> {
             default_events: if events.is_empty() { EventSet::DEFAULT } else { events.into_iter().collect() },
             payload: self.required("webhook_payload", "prediction or event", payload)?,
             concurrency: self.number("webhook_concurrency", 1..=100_000)?,
+            options: self.webhook_options()?,
             per_origin: self.number("webhook_concurrency_per_origin", 1..=100_000)?,
             timeout: self.duration_within("webhook_timeout", "100ms", "5m")?,
             progress_timeout: self.duration_within("webhook_progress_timeout", "100ms", "5m")?,
@@ -196,6 +198,16 @@ impl Reader<'_> {
     }
 
     fn username(&self) -> Result<String, Error> {
+    fn webhook_options(&self) -> Result<WebhookOptions, Error> {
+        let body = "full, thin, or thin-above=SIZE such as thin-above=256KiB";
+        let log_tail = "all, or a size such as 64KiB";
+        let body = BodyRule {
+            thin_above: self.required("webhook_body", body, |text| parse_body(text).ok())?,
+            log_tail: self.required("webhook_log_tail", log_tail, |text| parse_log_tail(text).ok())?,
+        };
+        Ok(WebhookOptions { body, gzip: self.switch("webhook_gzip")?, ..WebhookOptions::default() })
+    }
+
         self.required("username", "a name of letters, digits, '-' and '_'", username)
     }
 

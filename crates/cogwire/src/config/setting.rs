@@ -122,6 +122,10 @@ settings! {
     WEBHOOKS Many "webhook_allow" "WHAT" "Receivers beyond https to public addresses: a network, a host, private, loopback";
     WEBHOOKS Many "webhook_default_events" "EVENT" "What is sent when a prediction names no events: start, output, logs, completed";
     WEBHOOKS One "webhook_payload" "SHAPE" "prediction (as Replicate sends it), or event ({\"type\", \"data\"})";
+    WEBHOOKS One "webhook_body" "RULE" "full, thin (no input, output and logs), or thin-above=SIZE such as thin-above=256KiB";
+    WEBHOOKS One "webhook_log_tail" "SIZE" "How much of the logs bodies show, from their end: 64KiB, all";
+    WEBHOOKS Switch "webhook_gzip" "BOOL" "Send bodies compressed by gzip";
+    WEBHOOKS One "secret_key_file" "FILE" "A file with the key that seals signing secrets in the database";
     WEBHOOKS One "webhook_concurrency" "NUMBER" "Requests to receivers at once";
     WEBHOOKS One "webhook_concurrency_per_origin" "NUMBER" "Requests to one scheme, host and port at once";
     WEBHOOKS One "webhook_timeout" "TIME" "Longest attempt to send the end of a prediction";

@@ -109,6 +109,15 @@ fn errors_name_the_place_and_what_to_write() {
             "--webhook-timeout: \"1ms\" is not a time from 100ms to 5m".to_owned(),
         ),
         (
+            vec!["--webhook-body", "small"],
+            "--webhook-body: \"small\" is not full, thin, or thin-above=SIZE such as thin-above=256KiB"
+                .to_owned(),
+        ),
+        (
+            vec!["--webhook-log-tail", "none"],
+            "--webhook-log-tail: \"none\" is not all, or a size such as 64KiB".to_owned(),
+        ),
+        (
             vec!["--roles", "api,delivery"],
             "--roles: \"delivery\" is not one of api, run, deliver (did you mean deliver?)".to_owned(),
         ),
@@ -131,6 +140,17 @@ fn errors_name_the_place_and_what_to_write() {
     }
     let broken = refusal(&["--config", not_toml.path().to_str().expect("a name")]);
     assert!(broken.starts_with(&format!("{}:2: this is not TOML: ", path(&not_toml))), "{broken}");
+}
+
+#[test]
+fn bodies_of_webhooks_may_be_short() {
+    let webhooks = |flags: &[&str]| read(flags).expect("valid").webhooks.options;
+    assert_eq!(webhooks(&[]), WebhookOptions::default());
+    let short =
+        webhooks(&["--webhook-body", "thin-above=256KiB", "--webhook-log-tail", "64KiB", "--webhook-gzip"]);
+    assert_eq!((short.body.thin_above, short.body.log_tail), (Some(262_144), Some(65_536)));
+    assert!(short.gzip);
+    assert_eq!(webhooks(&["--webhook-body=thin"]).body.thin_above, Some(0));
 }
 
 #[test]

@@ -307,6 +307,7 @@ fn router(
         body_limit: config.body_limit,
         queue_timeout: config.limits.queue,
         incoming: models::incoming(config),
+        webhook_options: config.webhooks.options.clone(),
         metrics: Some(metrics),
         ..ApiConfig::default()
     };

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName};
 use cogwire_core::webhook::event::PayloadShape;
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::wire::{ErrorBody, Mask, Wait, parse_cancel_after};
 
+use super::options;
 use crate::api::{ApiConfig, caller};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -27,6 +29,8 @@ pub(super) struct Asked {
     pub(super) idempotency_key: Option<String>,
     /// What webhooks look like.
     pub(super) payload: PayloadShape,
+    /// What else is wanted of them.
+    pub(super) options: WebhookOptions,
     /// What this client must not see.
     pub(super) mask: Mask,
 }
@@ -44,12 +48,13 @@ impl Asked {
                 .map(payload)
                 .transpose()?
                 .unwrap_or(config.webhook_payload),
+            options: options::read(headers, &config.webhook_options)?,
             mask: caller::mask(headers),
         })
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ErrorBody> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ErrorBody> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     value
         .to_str()
@@ -68,7 +73,7 @@ fn payload(text: &str) -> Result<PayloadShape, ErrorBody> {
     text.parse().map_err(|_| invalid_header(detail.to_owned()))
 }
 
-fn invalid_header(detail: String) -> ErrorBody {
+pub(super) fn invalid_header(detail: String) -> ErrorBody {
     ErrorBody { title: Some("Invalid header"), ..ErrorBody::new(422, detail) }
 }
 
@@ -90,6 +95,7 @@ mod tests {
         let asked = read(&[("prefer", "respond-async, wait=x")]).expect("valid");
         assert_eq!((asked.wait, asked.cancel_after, asked.idempotency_key), (None, None, None));
         assert_eq!((asked.payload, asked.mask), (PayloadShape::Prediction, Mask::None));
+        assert_eq!(asked.options, WebhookOptions::default());
     }
 
     #[test]

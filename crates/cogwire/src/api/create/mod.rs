@@ -1,6 +1,7 @@
 //! `POST /predictions`, `POST /models/{owner}/{name}/predictions` and `POST /models/{owner}/{name}/versions/{id}/trainings`.
 
 mod asked;
+mod options;
 mod undeclared;
 mod uploads;
 
@@ -17,7 +18,6 @@ use cogwire_core::json::Json;
 use cogwire_core::model::ModelName;
 use cogwire_core::prediction::{Kind, Prediction, Request, Source};
 use cogwire_core::webhook::event::{EventSet, Webhook};
-use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::wire::request::{CreateBody, Envelope, WebhookUrl};
 use cogwire_core::wire::{ErrorBody, Mask, Wait, prediction_body};
 use cogwire_engine::{Create, Created, IdempotencyKey, Subscription};
@@ -156,7 +156,7 @@ impl Order {
                 .unwrap_or(self.api.config.webhook_default_events),
             filter,
             payload: self.asked.payload,
-            options: WebhookOptions::default(),
+            options: self.asked.options.clone(),
         })
     }
 
