@@ -23,6 +23,7 @@ use crate::config::DeliveryConfig;
 use crate::message::{Message, intermediate_body};
 use crate::metrics;
 use crate::obstacle::Obstacle;
+use crate::report::report;
 use crate::secrets::Secrets;
 use crate::sink::{Answer, Class, Deadline, OutgoingRequest, Sink};
 
@@ -213,7 +214,7 @@ impl Sender {
             class: sent.answer.class.as_str().to_owned(),
             detail: sent.answer.detail,
             manual: message.manual,
-            report: None,
+            report: report(sent.answer.seen),
         };
         let finished = FinishedAttempt {
             delivery: message.id,

@@ -5,6 +5,7 @@
 
 pub mod http;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ::http::HeaderMap;
@@ -67,6 +68,40 @@ pub struct Answer {
     pub detail: String,
     /// The `Retry-After` header of the answer.
     pub retry_after: Option<String>,
+    /// What was seen on the way.
+    pub seen: Seen,
+}
+
+/// A request and its answer as they were on the wire, and how long each part took.
+///
+/// Values that are secret are marked so in [`Seen::request`], and are nowhere else.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The receiver's address: the one that was connected to, or else tried first.
+    pub peer: Option<SocketAddr>,
+    /// How long the look-up of the name took; `None` without one.
+    pub dns: Option<Duration>,
+    /// How long connecting took; `None` on a kept connection.
+    pub connect: Option<Duration>,
+    /// How long it took to set up TLS; `None` without TLS, and on a kept connection.
+    pub tls: Option<Duration>,
+    /// The time from the request to the head of its answer; `None` without an answer.
+    pub first_byte: Option<Duration>,
+    /// The headers of the request; none when it was not sent.
+    pub request: HeaderMap,
+    /// The answer, if one began.
+    pub response: Option<SeenResponse>,
+}
+
+/// As much of an answer as is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeenResponse {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The beginning of its body.
+    pub body: Vec<u8>,
+    /// Whether that is not known to be all of it.
+    pub truncated: bool,
 }
 
 /// Sends requests.

@@ -15,7 +15,7 @@ use cogwire_core::webhook::pacing::Lane;
 
 use crate::error::Result;
 use crate::node::NodeEpoch;
-pub use crate::report::{AttemptReport, ResponseReport};
+pub use crate::report::{AttemptReport, HeaderLines, ResponseReport};
 
 /// A lane that this node holds: nobody else sends for this prediction.
 #[derive(Debug, Clone)]

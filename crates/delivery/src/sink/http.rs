@@ -29,7 +29,7 @@ use super::{Answer, Deadline, OutgoingRequest, Sink};
 use crate::guard::Guard;
 use connector::Connector;
 use exchange::Exchange;
-use explain::explain;
+use explain::Explanation;
 use failure::Failure;
 use pool::Pool;
 pub use resolver::{Resolver, SystemResolver};
@@ -41,6 +41,8 @@ use trace::Trace;
 pub struct HttpConfig {
     /// The most bytes that are read of an answer's body; what comes after them does not matter.
     pub max_answer: usize,
+    /// The most bytes of the body of a 2xx answer that are kept; of any other answer, all that is read is kept.
+    pub max_kept: usize,
     /// The most bytes of an answer's body that an explanation quotes.
     pub max_quote: usize,
     /// How long a connection is kept without a request. Common servers close theirs after 5 s, and a request that crosses
@@ -58,6 +60,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             max_answer: 64 * 1024,
+            max_kept: 1024,
             max_quote: 1024,
             idle_timeout: Duration::from_secs(4),
             max_idle: 256,
@@ -106,7 +109,7 @@ impl HttpSink {
         request: OutgoingRequest<'_>,
         deadline: Deadline,
         trace: &Trace,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<u16, Failure> {
         let target = self.targets.get(request.url)?;
         let exchange = Exchange { sink: self, target: &target, deadline, trace };
         exchange.run(request).await
@@ -122,7 +125,8 @@ impl Sink for HttpSink {
             result = self.exchange(request, deadline, &trace) => result,
             () = self.clock.sleep(deadline.after) => Err(Failure::Timeout(trace.phase())),
         };
-        result.unwrap_or_else(|failure| explain(&failure, url, deadline.after))
+        let seen = trace.into_seen(self.clock.now());
+        Explanation { url, after: deadline.after, max_quote: self.config.max_quote }.of(result, seen)
     }
 
     async fn close(&self) {

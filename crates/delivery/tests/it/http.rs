@@ -11,7 +11,7 @@ use cogwire_core::time::Clock;
 use cogwire_delivery::sink::http::Resolver;
 use cogwire_delivery::sink::{Deadline, OutgoingRequest};
 use cogwire_delivery::{Answer, Class, Guard, HttpConfig, HttpSink, Policy, Sink, SystemResolver};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use crate::support::clock::TestClock;
 use crate::support::receiver::{Receiver, Reply};
@@ -126,6 +126,56 @@ async fn refusals_are_quoted() {
 }
 
 #[tokio::test]
+async fn what_was_seen_is_told_as_it_was() {
+    let (bench, receiver) =
+        (Bench::new(), Receiver::always(Reply::answer(200, "x-served-by: web-7\r\n", "fine")).await);
+    for kept in [false, true] {
+        let seen = bench.post(&receiver.url("/")).await.seen;
+        assert_eq!(seen.peer, Some(receiver.address));
+        assert_eq!((seen.dns, seen.tls), (None, None));
+        assert_eq!(seen.connect.is_none(), kept);
+        assert!(seen.first_byte.is_some());
+        assert_eq!(seen.request.get("content-length").map(HeaderValue::as_bytes), Some(&b"2"[..]));
+        assert_eq!(
+            seen.request.get("host").and_then(|host| host.to_str().ok()),
+            Some(&*receiver.address.to_string())
+        );
+        let response = seen.response.expect("it answered");
+        assert_eq!(response.headers.get("x-served-by").map(HeaderValue::as_bytes), Some(&b"web-7"[..]));
+        assert_eq!((response.body.as_slice(), response.truncated), (&b"fine"[..], false));
+    }
+}
+
+#[tokio::test]
+async fn of_a_body_more_is_kept_when_the_message_was_refused() {
+    let bench = Bench::new();
+    for (status, size, kept) in
+        [(200, 1024, 1024), (200, 1025, 1024), (500, 65_536, 65_536), (500, 65_537, 65_536)]
+    {
+        let receiver = Receiver::always(Reply::answer(status, "", &"x".repeat(size))).await;
+        let response = bench.post(&receiver.url("/")).await.seen.response.expect("it answered");
+        assert_eq!(
+            (response.body.len(), response.truncated),
+            (kept, size > kept),
+            "of {size} after {status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_the_deadline_is_kept() {
+    let head = b"HTTP/1.1 500 X\r\ncontent-length: 1000000\r\n\r\nhalf".to_vec();
+    let receiver = Receiver::always(Reply::BytesAndHang(head)).await;
+    let response = Bench::new().post_too_late(&receiver).await.seen.response.expect("it began");
+    assert_eq!((response.body.as_slice(), response.truncated), (&b"half"[..], true));
+
+    let receiver = Receiver::always(Reply::hang()).await;
+    let seen = Bench::new().post_too_late(&receiver).await.seen;
+    assert_eq!((seen.first_byte, seen.response), (None, None));
+    assert!(!seen.request.is_empty());
+}
+
+#[tokio::test]
 async fn a_huge_answer_is_read_to_the_bound() {
     let bench = Bench::new();
     for (status, class) in [(200, Class::Delivered), (500, Class::Status)] {
@@ -168,7 +218,8 @@ async fn broken_answers_are_told_apart() {
         (Reply::BytesAndClose(Vec::new()), "closed the connection before its answer was whole"),
         (Reply::BytesAndClose(half), "closed the connection before its answer was whole"),
         (Reply::BytesAndClose(b"220 mail.example ESMTP\r\n\r\n".to_vec()), "is not HTTP"),
-        (Reply::BytesAndClose(long), "is not HTTP"),
+        (Reply::BytesAndClose(long), "longer than 64 KiB or has more than 100 headers"),
+        (Reply::answer(200, &"x: y\r\n".repeat(101), ""), "longer than 64 KiB or has more than 100 headers"),
     ];
     for (reply, part) in cases {
         let receiver = Receiver::always(reply).await;
@@ -186,6 +237,7 @@ fn unused_address() -> SocketAddr {
 async fn nothing_listens() {
     let answer = Bench::new().post(&format!("http://{}/", unused_address())).await;
     check(&answer, Class::Connect, None, "nothing listens at 127.0.0.1:");
+    assert!(answer.seen.peer.is_some() && answer.seen.connect.is_some() && answer.seen.request.is_empty());
 }
 
 /// Answers every name with these addresses.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::panic, reason = "a helper that fails a test says what it saw")]
 
+mod addresses;
+mod bypass;
 mod engine;
 mod http;
 mod support;

@@ -8,7 +8,7 @@ use cogwire_core::time::Clock;
 use cogwire_delivery::sink::{Deadline, OutgoingRequest};
 use cogwire_delivery::{Answer, Class, HttpConfig, HttpSink, Sink, SystemResolver};
 use http::HeaderMap;
-use rcgen::CertifiedKey;
+use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -19,16 +19,26 @@ use crate::support::receiver::{Receiver, Reply};
 
 /// A certificate for these names, and a server that shows it.
 fn server(names: &[&str]) -> (CertificateDer<'static>, TlsAcceptor) {
+    server_in(names, 1975, 4096)
+}
+
+/// The same, valid from the beginning of one year to the beginning of the other.
+fn server_in(names: &[&str], from: i32, to: i32) -> (CertificateDer<'static>, TlsAcceptor) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).expect("valid names");
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(names.clone()).expect("valid names");
+    params.distinguished_name.push(DnType::CommonName, names.join(" "));
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(to, 1, 1);
+    let certificate = params.self_signed(&key).expect("a certificate").der().clone();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
+        .with_single_cert(vec![certificate.clone()], key)
         .expect("they fit");
-    (cert.der().clone(), TlsAcceptor::from(Arc::new(config)))
+    (certificate, TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn post(url: &str, extra_roots: Vec<CertificateDer<'static>>) -> Answer {
@@ -55,23 +65,28 @@ async fn a_trusted_receiver_is_reached_by_name_and_by_address() {
 }
 
 #[tokio::test]
-async fn an_unknown_certificate_is_refused() {
-    let (_, tls) = server(&["localhost"]);
-    let (other, _) = server(&["localhost"]);
-    let receiver = Receiver::start_tls(Reply::status(200), tls).await;
-    let answer = post(&format!("https://localhost:{}/", receiver.address.port()), vec![other]).await;
-    assert_eq!(answer.class, Class::Tls, "{}", answer.detail);
-    assert!(answer.detail.contains("is not trusted"), "{}", answer.detail);
-    assert_eq!(receiver.count(), 0);
-}
-
-#[tokio::test]
-async fn a_certificate_for_another_name_is_refused() {
-    let (certificate, tls) = server(&["example.com"]);
-    let receiver = Receiver::start_tls(Reply::status(200), tls).await;
-    let answer = post(&format!("https://localhost:{}/", receiver.address.port()), vec![certificate]).await;
-    assert_eq!(answer.class, Class::Tls, "{}", answer.detail);
-    assert!(answer.detail.contains("is not trusted"), "{}", answer.detail);
+async fn a_certificate_that_is_not_good_is_refused_and_told_why() {
+    let now_valid = |names| server_in(names, 1975, 4096);
+    let (unknown, _) = server(&["other.example"]);
+    let cases = [
+        (server_in(&["localhost"], 1975, 2001), "expired on 2001-01-01: renew it", None),
+        (server_in(&["localhost"], 4000, 4096), "is not valid before 4000-01-01", None),
+        (
+            now_valid(&["example.com"]),
+            "is not for localhost, but for example.com: correct the URL's host",
+            None,
+        ),
+        (now_valid(&["localhost"]), "its issuer is unknown: send the whole chain", Some(unknown)),
+    ];
+    for ((certificate, tls), part, trusted) in cases {
+        let receiver = Receiver::start_tls(Reply::status(200), tls).await;
+        let url = format!("https://localhost:{}/", receiver.address.port());
+        let answer = post(&url, vec![trusted.unwrap_or(certificate)]).await;
+        assert_eq!(answer.class, Class::Tls, "{}", answer.detail);
+        assert!(answer.detail.contains(part), "{}", answer.detail);
+        assert!(answer.seen.tls.is_some() && answer.seen.request.is_empty());
+        assert_eq!(receiver.count(), 0);
+    }
 }
 
 #[tokio::test]

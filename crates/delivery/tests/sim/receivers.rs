@@ -10,7 +10,7 @@ use cogwire_core::time::Clock;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::signature::{Received, Secret, verify};
 use cogwire_delivery::sink::{Deadline, OutgoingRequest};
-use cogwire_delivery::{Answer, Class, Sink};
+use cogwire_delivery::{Answer, Class, Seen, Sink};
 
 use super::ledger::{Arrival, Ledger};
 use super::members::Members;
@@ -155,7 +155,7 @@ impl SimulatedSink {
 }
 
 fn answer(class: Class, status: Option<u16>) -> Answer {
-    Answer { class, status, detail: String::new(), retry_after: None }
+    Answer { class, status, detail: String::new(), retry_after: None, seen: Seen::default() }
 }
 
 fn event(request: &OutgoingRequest<'_>) -> WebhookEvent {

@@ -45,19 +45,34 @@ impl Connector {
         Self { guard, resolver, tls, clock }
     }
 
-    /// Connects; `trace` follows the phases.
-    pub(super) async fn connect(&self, origin: &Origin, trace: &Trace) -> Result<Stream, Failure> {
+    /// Connects; the connection, and the address that it is to. `trace` follows the phases.
+    pub(super) async fn connect(
+        &self,
+        origin: &Origin,
+        trace: &Trace,
+    ) -> Result<(Stream, SocketAddr), Failure> {
         let addresses = self.addresses(origin, trace).await?;
         trace.enter(Phase::Connect, self.clock.now());
-        let stream = race::connect(&addresses, &*self.clock).await.map_err(Failure::Connect)?;
+        let (stream, peer) = self.dial(&addresses, trace).await?;
         if !origin.secure {
-            return Ok(Stream::Plain(stream));
+            return Ok((Stream::Plain(stream), peer));
         }
         trace.enter(Phase::Tls, self.clock.now());
-        self.handshake(origin, stream).await
+        Ok((self.handshake(origin, stream).await?, peer))
     }
 
-    /// The addresses that may be connected to; when there is none, the reason for the first.
+    async fn dial(
+        &self,
+        addresses: &[SocketAddr],
+        trace: &Trace,
+    ) -> Result<(TcpStream, SocketAddr), Failure> {
+        trace.peer(addresses[0]);
+        let (stream, peer) = race::connect(addresses, &*self.clock).await.map_err(Failure::Connect)?;
+        trace.peer(peer);
+        Ok((stream, peer))
+    }
+
+    /// The addresses that may be connected to, one at least; when there is none, the reason for the first.
     async fn addresses(&self, origin: &Origin, trace: &Trace) -> Result<Vec<SocketAddr>, Failure> {
         let resolved = match origin.literal {
             Some(address) => vec![SocketAddr::new(address, origin.port)],

@@ -3,107 +3,110 @@
 //! The texts are for whoever runs the receiver: what was seen, then what helps. They show nothing of the request but where
 //! it went.
 
+mod advice;
+mod untrusted;
+
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use url::Url;
 
-use super::Answer;
 use super::failure::Failure;
 use super::trace::{Connecting, Phase};
-use crate::sink::Class;
+use crate::printable::printable;
+use crate::sink::{Answer, Class, Seen};
+use advice::advice;
 
 /// The most characters of a `Location` header that are shown.
 const MAX_LOCATION: usize = 500;
 
-/// An answer as it came.
-#[derive(Debug)]
-pub(super) struct Received {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    /// The beginning of the body; empty for 2xx.
-    pub(super) quote: Vec<u8>,
-    pub(super) connecting: Connecting,
+/// What the explanation of an attempt needs beside what was seen.
+pub(super) struct Explanation<'a> {
+    /// Where the request went.
+    pub(super) url: &'a str,
+    /// How long the attempt was allowed to take.
+    pub(super) after: Duration,
+    /// The most characters of a body that are quoted.
+    pub(super) max_quote: usize,
 }
 
-impl Received {
-    pub(super) fn explain(self) -> Answer {
-        let (class, detail) = match self.status {
-            200..=299 => (Class::Delivered, format!("answered {} {}", self.status, self.connecting)),
-            300..=399 => (Class::Redirect, self.redirect()),
-            _ => (Class::Status, self.refusal()),
+impl Explanation<'_> {
+    /// Puts the status of the answer, or why there is none, into words.
+    pub(super) fn of(&self, result: Result<u16, Failure>, seen: Seen) -> Answer {
+        match result {
+            Ok(status) => self.answered(status, seen),
+            Err(failure) => self.failed(&failure, seen),
+        }
+    }
+
+    fn answered(&self, status: u16, seen: Seen) -> Answer {
+        let (class, detail) = match status {
+            200..=299 => (Class::Delivered, format!("answered {status} {}", Connecting(&seen))),
+            300..=399 => (Class::Redirect, redirect(status, &seen)),
+            _ => (Class::Status, self.refusal(status, &seen)),
         };
-        let retry_after = self.header(header::RETRY_AFTER).map(str::to_owned);
-        Answer { class, status: Some(self.status), detail, retry_after }
+        let retry_after = header(&seen, header::RETRY_AFTER).map(str::to_owned);
+        Answer { class, status: Some(status), detail, retry_after, seen }
     }
 
-    fn redirect(&self) -> String {
-        let status = named(self.status);
-        match self.header(header::LOCATION) {
-            Some(location) => {
-                let location = printable(location.as_bytes(), MAX_LOCATION);
-                format!("answered {status} to {location}: update the URL; redirects are not followed")
+    fn refusal(&self, status: u16, seen: &Seen) -> String {
+        let (named, advice) = (named(status), advice(status, &seen.request));
+        let body = seen.response.as_ref().map(|response| response.body.as_slice()).unwrap_or_default();
+        match printable(body, self.max_quote).trim() {
+            "" => format!("answered {named}: {advice}"),
+            quote => format!("answered {named}: {advice}; it said: {quote}"),
+        }
+    }
+
+    fn failed(&self, failure: &Failure, mut seen: Seen) -> Answer {
+        let place = Url::parse(self.url).map_or_else(|_| "the receiver".to_owned(), |url| place(&url));
+        let (class, detail) = self.reason(failure, &place);
+        let status = match failure {
+            Failure::Timeout(Phase::Body(status)) => Some(*status),
+            _ => None,
+        };
+        if let Some(response) = &mut seen.response {
+            response.truncated = true;
+        }
+        Answer { class, status, detail, retry_after: None, seen }
+    }
+
+    fn reason(&self, failure: &Failure, place: &str) -> (Class, String) {
+        match failure {
+            Failure::Url(reason) => (Class::Blocked, format!("the webhook URL cannot be used: {reason}")),
+            Failure::Blocked(blocked) => (Class::Blocked, blocked.to_string()),
+            Failure::Dns(error) => (
+                Class::Dns,
+                format!(
+                    "{place} was not resolved: {error}; check the URL's host name, and this server's DNS"
+                ),
+            ),
+            Failure::NoAddress => {
+                (Class::Dns, format!("the name of {place} stands for no address: check the URL's host name"))
             }
-            None => format!("answered {status}: answer 2xx when the message was taken"),
+            Failure::Connect(error) => (Class::Connect, refused(place, error)),
+            Failure::Tls(error) => (Class::Tls, untrusted::tls(place, error)),
+            Failure::Exchange(error) => (Class::Protocol, broken(place, error)),
+            Failure::Timeout(phase) => (Class::Timeout, late(place, *phase, self.after)),
         }
-    }
-
-    fn refusal(&self) -> String {
-        let (status, advice) = (named(self.status), advice(self.status));
-        match printable(&self.quote, self.quote.len()).trim() {
-            "" => format!("answered {status}: {advice}"),
-            quote => format!("answered {status}: {advice}; it said: {quote}"),
-        }
-    }
-
-    fn header(&self, name: HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// Puts a failure into words. `after` is how long the attempt was allowed to take.
-pub(super) fn explain(failure: &Failure, url: &str, after: Duration) -> Answer {
-    let place = Url::parse(url).map_or_else(|_| "the receiver".to_owned(), |url| place(&url));
-    let (class, detail) = match failure {
-        Failure::Url(reason) => (Class::Blocked, format!("the webhook URL cannot be used: {reason}")),
-        Failure::Blocked(blocked) => (Class::Blocked, blocked.to_string()),
-        Failure::Dns(error) => (
-            Class::Dns,
-            format!("{place} was not resolved: {error}; check the URL's host name, and this server's DNS"),
-        ),
-        Failure::NoAddress => {
-            (Class::Dns, format!("the name of {place} stands for no address: check the URL's host name"))
+fn redirect(status: u16, seen: &Seen) -> String {
+    let named = named(status);
+    match header(seen, header::LOCATION) {
+        Some(location) => {
+            let location = printable(location.as_bytes(), MAX_LOCATION);
+            format!("answered {named} to {location}: update the URL; redirects are not followed")
         }
-        Failure::Connect(error) => (Class::Connect, refused(&place, error)),
-        Failure::Tls(error) => (Class::Tls, untrusted(&place, error)),
-        Failure::Exchange(error) => (Class::Protocol, broken(&place, error)),
-        Failure::Timeout(phase) => (Class::Timeout, late(&place, *phase, after)),
-    };
-    let status = match failure {
-        Failure::Timeout(Phase::Body(status)) => Some(*status),
-        _ => None,
-    };
-    Answer { class, status, detail, retry_after: None }
+        None => format!("answered {named}: answer 2xx when the message was taken"),
+    }
 }
 
-fn advice(status: u16) -> &'static str {
-    match status {
-        401 | 403 => {
-            "the receiver must let these requests in; let it check the webhook-signature header instead of a login"
-        }
-        404 => "nothing is at this path; correct the URL, or add the route",
-        405 => "the receiver must accept POST at this path",
-        408 | 504 => "the receiver was too slow for its own proxy; answer first and do the work afterwards",
-        410 => "the receiver says that it is gone for good; stop using this URL",
-        413 => {
-            "the body is too large for the receiver; raise its limit, or make the model return files instead of data"
-        }
-        429 => "the receiver limits its rate; let it take more requests, or answer 2xx and queue them",
-        500..=599 => "the receiver failed; look into its logs",
-        _ => "answer 2xx when the message was taken",
-    }
+fn header(seen: &Seen, name: HeaderName) -> Option<&str> {
+    seen.response.as_ref()?.headers.get(name)?.to_str().ok()
 }
 
 fn refused(place: &str, error: &io::Error) -> String {
@@ -115,25 +118,21 @@ fn refused(place: &str, error: &io::Error) -> String {
     }
 }
 
-fn untrusted(place: &str, error: &io::Error) -> String {
-    let certificate = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match certificate {
-        Some(rustls::Error::InvalidCertificate(reason)) => format!(
-            "the certificate of {place} is not trusted: {reason}; send the whole chain, or give this server the issuer's \
-             certificate by SSL_CERT_FILE"
-        ),
-        _ => {
-            format!("TLS with {place} failed: {error}; check that the port speaks https, with TLS 1.2 or 1.3")
-        }
-    }
-}
-
 fn broken(place: &str, error: &hyper::Error) -> String {
     let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    if error.is_parse_too_large() {
+        return format!(
+            "the head of what {place} answered is longer than 64 KiB or has more than 100 headers: let the receiver send \
+             fewer or shorter headers"
+        );
+    }
     if error.is_parse() {
         return format!(
             "what {place} answered is not HTTP ({cause}): check that the URL's scheme and port are right"
         );
+    }
+    if let Some(alert) = untrusted::alert(error) {
+        return alert.explain(place);
     }
     format!(
         "{place} closed the connection before its answer was whole ({cause}): look into the receiver's logs for a crash"
@@ -169,21 +168,21 @@ fn place(url: &Url) -> String {
     format!("{}:{port}", url.host_str().unwrap_or_default())
 }
 
-/// Text that a terminal, a page and a database column can hold.
-fn printable(bytes: &[u8], limit: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
-    text.chars().filter(|c| *c != '\r').take(limit).map(shown).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::{HeaderMap, HeaderValue};
 
-    fn received(status: u16, headers: &[(HeaderName, &str)], quote: &[u8]) -> Answer {
+    use super::*;
+    use crate::sink::SeenResponse;
+
+    const EXPLANATION: Explanation<'_> =
+        Explanation { url: "https://example.com/x", after: Duration::from_secs(10), max_quote: 1024 };
+
+    fn received(status: u16, headers: &[(HeaderName, &str)], body: &[u8]) -> Answer {
         let headers =
             headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("a value"))).collect();
-        Received { status, headers, quote: quote.to_vec(), connecting: Connecting::default() }.explain()
+        let response = SeenResponse { headers, body: body.to_vec(), truncated: false };
+        EXPLANATION.of(Ok(status), Seen { response: Some(response), ..Seen::default() })
     }
 
     #[test]
@@ -196,7 +195,8 @@ mod tests {
             (401, Class::Status, "webhook-signature"),
             (404, Class::Status, "nothing is at this path"),
             (410, Class::Status, "gone for good"),
-            (413, Class::Status, "raise its limit"),
+            (413, Class::Status, "Cogwire-Webhook-Body: thin"),
+            (415, Class::Status, "application/json"),
             (599, Class::Status, "answered 599: the receiver failed"),
         ];
         for (status, class, part) in cases {
@@ -204,6 +204,14 @@ mod tests {
             assert_eq!((answer.class, answer.status), (class, Some(status)));
             assert!(answer.detail.contains(part), "{status}: {}", answer.detail);
         }
+    }
+
+    #[test]
+    fn a_receiver_that_cannot_inflate_is_told_apart() {
+        let mut request = HeaderMap::new();
+        request.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let answer = EXPLANATION.of(Ok(415), Seen { request, ..Seen::default() });
+        assert!(answer.detail.contains("Cogwire-Webhook-Gzip: false"), "{}", answer.detail);
     }
 
     #[test]
@@ -224,10 +232,16 @@ mod tests {
 
     #[test]
     fn a_timeout_names_what_was_waited_for() {
-        let text =
-            |phase| explain(&Failure::Timeout(phase), "https://example.com/x", Duration::from_secs(10));
-        assert!(text(Phase::Dns).detail.starts_with("example.com:443 was not resolved within 10 s"));
-        assert!(text(Phase::Answer).detail.starts_with("no answer from example.com:443 within 10 s"));
-        assert_eq!(text(Phase::Body(200)).status, Some(200));
+        let explain = |phase| EXPLANATION.of(Err(Failure::Timeout(phase)), Seen::default());
+        assert!(explain(Phase::Dns).detail.starts_with("example.com:443 was not resolved within 10 s"));
+        assert!(explain(Phase::Answer).detail.starts_with("no answer from example.com:443 within 10 s"));
+        assert_eq!(explain(Phase::Body(200)).status, Some(200));
+    }
+
+    #[test]
+    fn an_answer_that_broke_off_is_not_shown_as_whole() {
+        let seen = Seen { response: Some(SeenResponse::default()), ..Seen::default() };
+        let answer = EXPLANATION.of(Err(Failure::Timeout(Phase::Body(200))), seen);
+        assert!(answer.seen.response.is_some_and(|response| response.truncated));
     }
 }

@@ -1,6 +1,7 @@
 //! Connections that wait for their next request.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::target::Origin;
 
-/// The requests of a connection.
-pub(super) type Sender = SendRequest<Full<Bytes>>;
+/// A connection that takes requests.
+pub(super) struct Sender {
+    pub(super) requests: SendRequest<Full<Bytes>>,
+    /// The receiver's address.
+    pub(super) peer: SocketAddr,
+}
 
 /// Idle connections by origin; the one that was used last is used next, so that the others may go.
 pub(super) struct Pool {
@@ -38,7 +43,7 @@ impl Pool {
         let mut idle = self.lock();
         loop {
             let (sender, since) = idle.pop(origin)?;
-            if sender.is_ready() && now.since(since) < self.idle_timeout {
+            if sender.requests.is_ready() && now.since(since) < self.idle_timeout {
                 return Some(sender);
             }
         }
@@ -58,7 +63,9 @@ impl Pool {
         let idle = &mut *self.lock();
         idle.by_origin.retain(|_, senders| {
             let before = senders.len();
-            senders.retain(|(sender, since)| !sender.is_closed() && now.since(*since) < self.idle_timeout);
+            senders.retain(|(sender, since)| {
+                !sender.requests.is_closed() && now.since(*since) < self.idle_timeout
+            });
             idle.total -= before - senders.len();
             !senders.is_empty()
         });

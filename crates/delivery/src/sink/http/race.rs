@@ -17,8 +17,11 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// The most addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 6;
 
-/// Connects to one of the addresses.
-pub(super) async fn connect(addresses: &[SocketAddr], clock: &dyn Clock) -> io::Result<TcpStream> {
+/// Connects to one of the addresses; the connection, and which of them it was.
+pub(super) async fn connect(
+    addresses: &[SocketAddr],
+    clock: &dyn Clock,
+) -> io::Result<(TcpStream, SocketAddr)> {
     if let [only] = addresses {
         return connect_one(*only).await;
     }
@@ -30,7 +33,7 @@ pub(super) async fn connect(addresses: &[SocketAddr], clock: &dyn Clock) -> io::
     while !trying.is_empty() {
         tokio::select! {
             Some(result) = trying.next() => match result {
-                Ok(stream) => return Ok(stream),
+                Ok(connected) => return Ok(connected),
                 Err(error) => last_error = error,
             },
             () = clock.sleep(STAGGER), if waiting.len() > 0 => {}
@@ -40,10 +43,10 @@ pub(super) async fn connect(addresses: &[SocketAddr], clock: &dyn Clock) -> io::
     Err(last_error)
 }
 
-async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect_one(address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok((stream, address))
 }
 
 /// The families in turn, beginning with the first address's.

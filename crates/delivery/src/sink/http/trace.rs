@@ -1,10 +1,14 @@
-//! What an attempt is doing, and how long each part of it took.
+//! What an attempt is doing, what was seen of it so far, and how long each part of it took.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cogwire_core::time::Timestamp;
+use http::HeaderMap;
+
+use crate::sink::{Seen, SeenResponse};
 
 /// A part of an attempt, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,57 +27,90 @@ pub(super) enum Phase {
 
 /// Shared between the attempt and whoever explains why it was cut off.
 #[derive(Debug)]
-pub(super) struct Trace(Mutex<Times>);
+pub(super) struct Trace(Mutex<Record>);
 
 #[derive(Debug)]
-struct Times {
+struct Record {
     phase: Phase,
     since: Timestamp,
-    connecting: Connecting,
+    seen: Seen,
 }
 
-/// How long the new connection took; zero for a kept one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Connecting {
-    dns: Duration,
-    tcp: Duration,
-    tls: Duration,
-}
+/// How the connection came about, in words.
+pub(super) struct Connecting<'a>(pub(super) &'a Seen);
 
 impl Trace {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self(Mutex::new(Times { phase: Phase::Answer, since: now, connecting: Connecting::default() }))
+        Self(Mutex::new(Record { phase: Phase::Answer, since: now, seen: Seen::default() }))
     }
 
     /// Ends the current phase and begins the next.
     pub(super) fn enter(&self, phase: Phase, now: Timestamp) {
-        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = now.since(times.since);
-        match times.phase {
-            Phase::Dns => times.connecting.dns += took,
-            Phase::Connect => times.connecting.tcp += took,
-            Phase::Tls => times.connecting.tls += took,
-            Phase::Answer | Phase::Body(_) => {}
+        let mut record = self.lock();
+        record.end_phase(now);
+        if matches!((record.phase, phase), (Phase::Answer, Phase::Body(_))) {
+            record.seen.first_byte = Some(now.since(record.since));
         }
-        (times.phase, times.since) = (phase, now);
+        (record.phase, record.since) = (phase, now);
+    }
+
+    /// The address that is connected to.
+    pub(super) fn peer(&self, peer: SocketAddr) {
+        self.lock().seen.peer = Some(peer);
+    }
+
+    /// The headers of the request that is sent.
+    pub(super) fn request(&self, headers: HeaderMap) {
+        self.lock().seen.request = headers;
+    }
+
+    /// The headers of the answer.
+    pub(super) fn response(&self, headers: HeaderMap) {
+        self.lock().seen.response = Some(SeenResponse { headers, ..SeenResponse::default() });
+    }
+
+    /// More of the answer's body, of which `limit` bytes are kept in all.
+    pub(super) fn body(&self, data: &[u8], limit: usize) {
+        if let Some(response) = &mut self.lock().seen.response {
+            let room = limit.saturating_sub(response.body.len());
+            response.body.extend_from_slice(&data[..data.len().min(room)]);
+            response.truncated |= data.len() > room;
+        }
     }
 
     pub(super) fn phase(&self) -> Phase {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).phase
+        self.lock().phase
     }
 
-    pub(super) fn connecting(&self) -> Connecting {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).connecting
+    /// Everything that was seen until `now`.
+    pub(super) fn into_seen(self, now: Timestamp) -> Seen {
+        let mut record = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        record.end_phase(now);
+        record.seen
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Display for Connecting {
+impl Record {
+    fn end_phase(&mut self, now: Timestamp) {
+        let sum = match self.phase {
+            Phase::Dns => &mut self.seen.dns,
+            Phase::Connect => &mut self.seen.connect,
+            Phase::Tls => &mut self.seen.tls,
+            Phase::Answer | Phase::Body(_) => return,
+        };
+        *sum = Some(sum.unwrap_or_default() + now.since(self.since));
+    }
+}
+
+impl fmt::Display for Connecting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::default() {
-            return f.write_str("on a kept connection");
-        }
-        let millis = |time: Duration| time.as_secs_f64() * 1000.0;
-        let (dns, tcp, tls) = (millis(self.dns), millis(self.tcp), millis(self.tls));
+        let Some(connect) = self.0.connect else { return f.write_str("on a kept connection") };
+        let millis = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64() * 1000.0;
+        let (dns, tcp, tls) = (millis(self.0.dns), millis(Some(connect)), millis(self.0.tls));
         write!(f, "on a new connection (DNS {dns:.1} ms, TCP {tcp:.1} ms, TLS {tls:.1} ms)")
     }
 }
