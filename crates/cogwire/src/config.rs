@@ -27,7 +27,6 @@ use std::time::Duration;
 use cogwire_core::prediction::Limits;
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
 use cogwire_core::webhook::options::WebhookOptions;
-use cogwire_core::webhook::vault::Vault;
 use cogwire_delivery::guard::Allow;
 use cogwire_files::Storage;
 use secrecy::{ExposeSecret, SecretString};
@@ -124,11 +123,11 @@ pub struct Webhooks {
     pub default_events: EventSet,
     /// What bodies look like.
     pub payload: PayloadShape,
+    /// What else is wanted of messages. Their schedule is not part of it: the sender knows it at the time.
+    pub options: WebhookOptions,
     /// Requests at once.
     pub concurrency: usize,
     /// Requests to one origin at once.
-    /// What else is wanted of messages. Their schedule is not part of it: the sender knows it at the time.
-    pub options: WebhookOptions,
     pub per_origin: usize,
     /// The longest attempt to send the end of a prediction.
     pub timeout: Duration,

@@ -43,9 +43,8 @@ use std::time::Duration;
 use cogwire_core::prediction::{AccountId, Limits};
 use cogwire_core::time::{Clock, Entropy, Timestamp};
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
-use cogwire_core::wire::{Links, MAX_WAIT};
 use cogwire_core::webhook::options::WebhookOptions;
-use cogwire_core::webhook::vault::Vault;
+use cogwire_core::wire::{Links, MAX_WAIT};
 use cogwire_delivery::guard::Guard;
 use cogwire_engine::Engine;
 use cogwire_files::Files;
@@ -100,13 +99,13 @@ pub struct ApiConfig {
     pub webhook_default_events: EventSet,
     /// What the bodies of webhooks look like when the create does not say.
     pub webhook_payload: PayloadShape,
+    /// What else is wanted of webhooks when the create does not say.
+    pub webhook_options: WebhookOptions,
     /// The longest request body, in bytes. Files in inputs may be data URLs, so it is generous.
     pub body_limit: usize,
     /// How long a prediction may wait until it runs.
     pub queue_timeout: Duration,
     /// The longest `Prefer: wait`.
-    /// What else is wanted of webhooks when the create does not say.
-    pub webhook_options: WebhookOptions,
     pub max_wait: Duration,
     /// How long a stream may be silent before it is closed.
     pub stream_idle: Duration,
@@ -158,6 +157,7 @@ impl Default for ApiConfig {
             environment_token: None,
             webhook_default_events: EventSet::DEFAULT,
             webhook_payload: PayloadShape::Prediction,
+            webhook_options: WebhookOptions::default(),
             body_limit: 64 << 20,
             queue_timeout: Limits::default().queue,
             max_wait: MAX_WAIT,
@@ -165,7 +165,6 @@ impl Default for ApiConfig {
             incoming: None,
             metrics: None,
         }
-            webhook_options: WebhookOptions::default(),
     }
 }
 

@@ -189,15 +189,14 @@ impl Reader<'_> {
             allow: self.each("webhook_allow", allowed, |text| text.parse().ok())?,
             default_events: if events.is_empty() { EventSet::DEFAULT } else { events.into_iter().collect() },
             payload: self.required("webhook_payload", "prediction or event", payload)?,
-            concurrency: self.number("webhook_concurrency", 1..=100_000)?,
             options: self.webhook_options()?,
+            concurrency: self.number("webhook_concurrency", 1..=100_000)?,
             per_origin: self.number("webhook_concurrency_per_origin", 1..=100_000)?,
             timeout: self.duration_within("webhook_timeout", "100ms", "5m")?,
             progress_timeout: self.duration_within("webhook_progress_timeout", "100ms", "5m")?,
         })
     }
 
-    fn username(&self) -> Result<String, Error> {
     fn webhook_options(&self) -> Result<WebhookOptions, Error> {
         let body = "full, thin, or thin-above=SIZE such as thin-above=256KiB";
         let log_tail = "all, or a size such as 64KiB";
@@ -208,6 +207,7 @@ impl Reader<'_> {
         Ok(WebhookOptions { body, gzip: self.switch("webhook_gzip")?, ..WebhookOptions::default() })
     }
 
+    fn username(&self) -> Result<String, Error> {
         self.required("username", "a name of letters, digits, '-' and '_'", username)
     }
 

@@ -304,10 +304,10 @@ fn router(
         environment_token: token,
         webhook_default_events: config.webhooks.default_events,
         webhook_payload: config.webhooks.payload,
+        webhook_options: config.webhooks.options.clone(),
         body_limit: config.body_limit,
         queue_timeout: config.limits.queue,
         incoming: models::incoming(config),
-        webhook_options: config.webhooks.options.clone(),
         metrics: Some(metrics),
         ..ApiConfig::default()
     };
