@@ -4,13 +4,14 @@
 //! is tried again later.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::time::{Clock, Entropy, Timestamp};
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::pacing::{FinalMessage, Next};
-use cogwire_core::webhook::schedule::parse_retry_after;
+use cogwire_core::webhook::schedule::{After, Schedule, parse_retry_after};
 use cogwire_core::webhook::signature::Secret;
 use cogwire_core::wire::Links;
 use cogwire_store::delivery::{Attempt, BeginIntermediate, ClaimedLane, FinishedAttempt, Verdict};
@@ -20,38 +21,15 @@ use cogwire_store::{DeliveryStore, NodeEpoch, NodeLease, PredictionStore, failpo
 use sha2::{Digest, Sha256};
 
 use crate::config::DeliveryConfig;
+use crate::end::End;
+use crate::health::Health;
 use crate::message::{Message, intermediate_body};
 use crate::metrics;
 use crate::obstacle::Obstacle;
 use crate::report::report;
 use crate::secrets::Secrets;
 use crate::sink::{Answer, Class, Deadline, OutgoingRequest, Sink};
-
-/// What a step came to.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// There was an attempt, which must be recorded.
-    Finished(Box<FinishedAttempt>, Health),
-    /// Nothing was sent, for a reason on this side; the lane is still held.
-    TryLater(Obstacle),
-    /// Nothing is due; the lane is still held.
-    NotDue,
-    /// It was dropped, because the process stops at once or the lease is about to end; the lane is still held.
-    Dropped,
-    /// The lane is not this node's any more.
-    Gone,
-}
-
-/// What an attempt says about its receiver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Health {
-    /// It answers.
-    Answers,
-    /// It holds requests up, or cannot be reached.
-    Stalls,
-    /// Nothing: the attempt failed in another way.
-    Unknown,
-}
+use crate::verdict::{Errand, GONE, ORIGIN_DOWN, Tried};
 
 /// Takes steps.
 pub(crate) struct Sender {
@@ -69,28 +47,43 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// Does what is due in the lane, one message at the most.
-    pub(crate) async fn step(&self, held: &HeldLane) -> End {
+    pub(crate) async fn step(&self, held: &HeldLane, errand: Errand) -> End {
         let (lane, term) = (&held.lane, held.place.term());
-        let result = match (lane.lane.next(self.clock.now()), &lane.lane.last) {
-            (Next::Send(WebhookEvent::Completed), Some(last)) => self.send_final(lane, term, last).await,
-            (Next::Send(event), _) => self.send_intermediate(lane, term, event).await,
-            (Next::Wait(_) | Next::Idle | Next::Done, _) => return End::NotDue,
+        let result = match (lane.lane.next(self.clock.now()), &lane.lane.last, errand) {
+            (Next::Wait(_) | Next::Idle | Next::Done, _, _) => return End::NotDue,
+            (Next::Send(WebhookEvent::Completed), Some(last), Errand::GiveUp(down_since)) => {
+                Ok(self.give_up(lane, &final_message(lane, last, Bytes::new()), down_since))
+            }
+            (Next::Send(WebhookEvent::Completed), Some(last), _) => {
+                self.send_final(lane, term, last, errand).await
+            }
+            (Next::Send(event), _, Errand::GiveUp(down_since)) => {
+                let message = self.begin(lane, event).await;
+                message.map(|message| self.give_up(lane, &message, down_since))
+            }
+            (Next::Send(event), _, _) => self.send_intermediate(lane, term, event).await,
         };
         result.unwrap_or_else(|obstacle| End::before_the_attempt(lane, obstacle))
     }
 
-    async fn send_final(&self, lane: &ClaimedLane, term: Term, last: &FinalMessage) -> Result<End, Obstacle> {
-        let message = Message {
-            id: DeliveryId { prediction: lane.prediction, seq: last.seq },
-            event: WebhookEvent::Completed,
-            attempt: last.attempts + 1,
-            manual: last.manual,
-            body: lane.final_body.clone().ok_or(Obstacle::NoBytes)?,
-        };
+    async fn send_final(
+        &self,
+        lane: &ClaimedLane,
+        term: Term,
+        last: &FinalMessage,
+        errand: Errand,
+    ) -> Result<End, Obstacle> {
+        let body = lane.final_body.clone().ok_or(Obstacle::NoBytes)?;
+        let message = final_message(lane, last, body);
         let secrets = self.signing_secrets(lane).await?;
         let deadline = self.deadline(term, message.event)?;
-        let sent = self.attempt(lane, &message, &secrets, deadline).await;
-        let verdict = self.final_verdict(last, &sent);
+        let mut sent = self.attempt(lane, &message, &secrets, deadline).await;
+        let (tried, schedule) = (sent.tried(), self.schedule(lane));
+        let (verdict, after) = tried.verdict(errand, last, schedule, self.entropy.fraction());
+        if after == After::Gone {
+            sent.answer.detail = format!("{}; {GONE}", sent.answer.detail);
+        }
+        metrics::verdict(verdict, after);
         Ok(self.finish(lane, &message, sent, verdict))
     }
 
@@ -177,7 +170,7 @@ impl Sender {
         deadline: Deadline,
     ) -> Sent {
         let started_at = self.clock.now();
-        let headers = message.headers(secrets, started_at);
+        let headers = message.headers(secrets, &lane.options, started_at);
         let request = OutgoingRequest { url: &lane.url, headers, body: message.body.clone() };
         let in_flight = metrics::InFlight::begin();
         let answer = self.sink.post(request, deadline).await;
@@ -188,16 +181,30 @@ impl Sender {
         Sent { answer, started_at, ended_at }
     }
 
-    fn final_verdict(&self, last: &FinalMessage, sent: &Sent) -> Verdict {
-        if sent.answer.class == Class::Delivered {
-            return Verdict::Delivered;
+    fn schedule<'a>(&'a self, lane: &'a ClaimedLane) -> &'a Schedule {
+        lane.options.schedule.as_ref().unwrap_or(&self.config.schedule)
+    }
+
+    /// Gives a message up without a request.
+    fn give_up(&self, lane: &ClaimedLane, message: &Message, down_since: Timestamp) -> End {
+        if message.event == WebhookEvent::Completed {
+            metrics::given_up(ORIGIN_DOWN);
         }
-        let first = last.first_attempt_at.unwrap_or(sent.started_at);
-        let wish =
-            sent.answer.retry_after.as_deref().and_then(|header| parse_retry_after(header, sent.ended_at));
-        let fraction = self.entropy.fraction();
-        let next = self.config.schedule.next_attempt_at(first, last.tries + 1, sent.ended_at, fraction, wish);
-        next.map_or(Verdict::GivenUp, Verdict::RetryAt)
+        let attempt = Attempt {
+            number: message.attempt,
+            started_at: self.clock.now(),
+            duration: Duration::ZERO,
+            status: None,
+            class: ORIGIN_DOWN.to_owned(),
+            detail: format!(
+                "not sent: nothing has answered at {} since {down_since}, and the message has waited for too long \
+                 (webhook_max_age); resend it when the receiver is back",
+                lane.origin
+            ),
+            manual: message.manual,
+            report: None,
+        };
+        End::Finished(Box::new(self.finished(lane, message, attempt, Verdict::GivenUp)), Health::Unknown)
     }
 
     fn finish(&self, lane: &ClaimedLane, message: &Message, sent: Sent, verdict: Verdict) -> End {
@@ -205,7 +212,7 @@ impl Sender {
             tracing::debug!(delivery_id = %message.id, attempt = message.attempt, class = %sent.answer.class,
                 detail = %sent.answer.detail, ?verdict, "a webhook was not delivered");
         }
-        let health = Health::of(sent.answer.class);
+        let health = sent.tried().health(self.schedule(lane));
         let attempt = Attempt {
             number: message.attempt,
             started_at: sent.started_at,
@@ -216,15 +223,34 @@ impl Sender {
             manual: message.manual,
             report: report(sent.answer.seen),
         };
-        let finished = FinishedAttempt {
+        End::Finished(Box::new(self.finished(lane, message, attempt, verdict)), health)
+    }
+
+    fn finished(
+        &self,
+        lane: &ClaimedLane,
+        message: &Message,
+        attempt: Attempt,
+        verdict: Verdict,
+    ) -> FinishedAttempt {
+        FinishedAttempt {
             delivery: message.id,
             lease_no: lane.lease_no,
             node: self.node.clone(),
             is_final: message.event == WebhookEvent::Completed,
             attempt,
             verdict,
-        };
-        End::Finished(Box::new(finished), health)
+        }
+    }
+}
+
+fn final_message(lane: &ClaimedLane, last: &FinalMessage, body: Bytes) -> Message {
+    Message {
+        id: DeliveryId { prediction: lane.prediction, seq: last.seq },
+        event: WebhookEvent::Completed,
+        attempt: last.attempts + 1,
+        manual: last.manual,
+        body,
     }
 }
 
@@ -235,34 +261,15 @@ struct Sent {
     ended_at: Timestamp,
 }
 
-impl End {
-    fn before_the_attempt(lane: &ClaimedLane, obstacle: Obstacle) -> Self {
-        let prediction_id = lane.prediction;
-        match obstacle {
-            Obstacle::NotHeld => tracing::debug!(%prediction_id, "a webhook is not sent from here"),
-            Obstacle::NoBytes => {
-                tracing::error!(%prediction_id, %obstacle, "a webhook is left alone until the next start");
-            }
-            _ => return Self::TryLater(obstacle),
-        }
-        Self::Gone
-    }
-
-    /// What the step says about the receiver.
-    pub(crate) fn health(&self) -> Health {
-        match self {
-            Self::Finished(_, health) => *health,
-            _ => Health::Unknown,
-        }
-    }
-}
-
-impl Health {
-    fn of(class: Class) -> Self {
-        match class {
-            Class::Delivered | Class::Redirect | Class::Status => Self::Answers,
-            Class::Timeout | Class::Connect => Self::Stalls,
-            Class::Dns | Class::Tls | Class::Blocked | Class::Protocol => Self::Unknown,
+impl Sent {
+    fn tried(&self) -> Tried {
+        let wish = self.answer.retry_after.as_deref();
+        Tried {
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            class: self.answer.class,
+            status: self.answer.status,
+            retry_after: wish.and_then(|header| parse_retry_after(header, self.ended_at)),
         }
     }
 }

@@ -14,8 +14,10 @@ pub struct DeliveryConfig {
     pub intermediate_timeout: Duration,
     /// How much longer than an attempt the node's lease must last for the attempt to begin.
     pub lease_margin: Duration,
-    /// When final messages are tried again.
+    /// When final messages are tried again, unless their webhook says otherwise.
     pub schedule: Schedule,
+    /// How long a message may wait for an origin that is down.
+    pub max_age: Duration,
     /// The most requests at once.
     pub max_in_flight: usize,
     /// The most requests at once to one origin.
@@ -53,6 +55,7 @@ impl Default for DeliveryConfig {
             intermediate_timeout: Duration::from_secs(5),
             lease_margin: Duration::from_secs(2),
             schedule: Schedule::replicate(),
+            max_age: Duration::from_secs(3 * 24 * 60 * 60),
             max_in_flight: 256,
             per_origin: 64,
             claim_batch: 256,

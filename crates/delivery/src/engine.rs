@@ -7,7 +7,11 @@
 mod alarm;
 mod audit;
 mod desk;
+mod gate;
+mod look;
+mod origins;
 mod pending;
+mod search;
 mod steps;
 mod work;
 

@@ -5,10 +5,13 @@
 //! durable by `cogwire_store`: nothing here is true that is not in the store, so a crash at any point loses nothing.
 
 mod attempt;
+mod circuit;
 mod config;
 mod due;
+mod end;
 mod engine;
 pub mod guard;
+mod health;
 mod message;
 mod metrics;
 mod obstacle;
@@ -19,6 +22,7 @@ mod report;
 mod roster;
 mod secrets;
 pub mod sink;
+mod verdict;
 
 pub use config::DeliveryConfig;
 pub use engine::{Delivery, Parts};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::attempt::Health;
+use crate::health::Health;
 
 /// The limit of an origin that nothing is known about.
 const INITIAL: usize = 16;
@@ -17,15 +17,35 @@ pub(crate) struct Origin<T> {
     in_flight: usize,
     waiting: VecDeque<T>,
     crowded: bool,
+    /// Whether its last answer came at once. One that is new, hangs or takes its time is doubtful.
+    is_steady: bool,
     /// Whether its turn is queued. A stall may make the turn stale, but never adds a second one.
     pub(crate) has_turn: bool,
 }
 
+/// Requests that are under way, and lanes that wait for one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) in_flight: usize,
+    pub(crate) waiting: usize,
+}
+
+impl Load {
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self { in_flight: self.in_flight + other.in_flight, waiting: self.waiting + other.waiting }
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self { in_flight: self.in_flight - other.in_flight, waiting: self.waiting - other.waiting }
+    }
+}
+
 impl<T> Origin<T> {
-    /// `max_limit` is the most requests at once, however well the origin answers.
-    pub(crate) fn new(max_limit: usize) -> Self {
+    /// `max_limit` is the most requests at once, however well the origin answers; `is_steady` is what is known from before.
+    pub(crate) fn new(max_limit: usize, is_steady: bool) -> Self {
         let limit = INITIAL.min(max_limit);
-        Self { limit, max_limit, in_flight: 0, waiting: VecDeque::new(), crowded: false, has_turn: false }
+        let waiting = VecDeque::new();
+        Self { limit, max_limit, in_flight: 0, waiting, crowded: false, is_steady, has_turn: false }
     }
 
     /// Lets an item wait; it comes back when too many wait already.
@@ -55,14 +75,37 @@ impl<T> Origin<T> {
     }
 
     /// A request is over. An answer raises the limit by one; a stall halves it, so that an origin which hangs soon holds up one
-    /// request only, and one that recovers is soon itself again.
+    /// request only, and one that recovers is soon itself again. So does an answer that asks for less.
     pub(crate) fn ended(&mut self, health: Health) {
         self.in_flight -= 1;
         self.limit = match health {
-            Health::Answers => (self.limit + 1).min(self.max_limit),
-            Health::Stalls => (self.limit / 2).max(1),
+            Health::Answers | Health::Lags => (self.limit + 1).min(self.max_limit),
+            Health::Stalls | Health::Slows(_) => (self.limit / 2).max(1),
             Health::Unknown => self.limit,
         };
+        self.is_steady = match health {
+            Health::Answers => true,
+            Health::Lags | Health::Stalls => false,
+            Health::Slows(_) | Health::Unknown => self.is_steady,
+        };
+    }
+
+    /// Whether it may be trusted not to hold requests up.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.is_steady
+    }
+
+    /// What of it is doubtful.
+    pub(crate) fn doubtful(&self) -> Load {
+        if self.is_steady {
+            return Load::default();
+        }
+        Load { in_flight: self.in_flight, waiting: self.waiting.len() }
+    }
+
+    /// Whether more should stay in the store, as it was last told.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     /// Takes out everything that waits.
@@ -105,7 +148,7 @@ mod tests {
 
     #[test]
     fn one_that_answers_gets_more_and_one_that_stalls_gets_less() {
-        let mut origin = Origin::new(64);
+        let mut origin = Origin::new(64, false);
         fill(&mut origin);
         assert_eq!(begin_all(&mut origin), 16);
         (0..16).for_each(|_| origin.ended(Health::Answers));
@@ -118,8 +161,24 @@ mod tests {
     }
 
     #[test]
+    fn one_that_does_not_answer_at_once_is_doubtful() {
+        let mut origin = Origin::new(64, false);
+        let mut steady_after = |health| {
+            fill(&mut origin);
+            origin.begin();
+            origin.ended(health);
+            origin.is_steady()
+        };
+        let ease = Health::Slows(std::time::Duration::ZERO);
+        let course = [Health::Unknown, Health::Answers, Health::Unknown, ease, Health::Lags, ease];
+        assert_eq!(course.map(&mut steady_after), [false, true, true, true, false, false]);
+        assert_eq!([Health::Answers, Health::Stalls].map(&mut steady_after), [true, false]);
+        assert_eq!(origin.doubtful().waiting, origin.waiting.len());
+    }
+
+    #[test]
     fn what_may_wait_follows_the_limit() {
-        let mut origin = Origin::new(64);
+        let mut origin = Origin::new(64, false);
         assert_eq!(fill(&mut origin), 128);
         origin.begin();
         (0..5).for_each(|_| {
@@ -134,7 +193,7 @@ mod tests {
 
     #[test]
     fn crowding_is_told_once_and_ends_well_below_where_it_began() {
-        let mut origin = Origin::new(64);
+        let mut origin = Origin::new(64, false);
         let mut changes = Vec::new();
         for item in 0..100 {
             origin.push(item).expect("room");

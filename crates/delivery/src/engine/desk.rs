@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::{Clock, Timestamp};
-use cogwire_store as store;
-use cogwire_store::delivery::{
-    ClaimedLane, FinishedAttempt, LaneClaim, LaneClaims, LaneOutcome, OriginCursor,
-};
+use cogwire_store::delivery::{ClaimedLane, FinishedAttempt, LaneOutcome, OriginCursor};
 use cogwire_store::handoff::{HeldLane, LaneInbox, Place};
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::alarm::Alarm;
 use super::audit::Audit;
+use super::gate::Gate;
+use super::look::{Look, Looked};
 use super::pending::Pending;
+use crate::circuit::Circuits;
 use crate::config::DeliveryConfig;
 use crate::due::Due;
 use crate::obstacle::Obstacle;
@@ -31,21 +31,31 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// The truth about this node's lanes; only the loop changes it.
 pub(super) struct Desk {
-    config: DeliveryConfig,
-    clock: Arc<dyn Clock>,
+    pub(super) config: DeliveryConfig,
+    pub(super) clock: Arc<dyn Clock>,
     recorder: Recorder,
     pub(super) stopping: bool,
     /// Whether lanes are due in the store for which there is no room in memory.
     full: bool,
     /// Where the next claim goes on: the last one did not look at all origins.
-    rest: Option<OriginCursor>,
+    pub(super) rest: Option<OriginCursor>,
     pub(super) roster: Roster<Box<HeldLane>>,
+    pub(super) circuits: Circuits,
+    pub(super) gate: Gate,
+    /// What else to look for, for origins that are down.
+    pub(super) looks: VecDeque<Look>,
+    /// Whether the last look was for whatever is due.
+    pub(super) looked_for_due: bool,
+    /// Lanes with something that is given up without a request.
+    pub(super) too_old: Vec<(Box<HeldLane>, Timestamp)>,
+    /// How many such are being given up.
+    pub(super) giving_up: usize,
     /// Lanes that wait out a failure on this side, the longest-waiting first.
     paused: VecDeque<(Timestamp, Box<HeldLane>)>,
     complained_at: Option<Timestamp>,
     pub(super) due: Due,
     pub(super) alarm: Alarm,
-    pub(super) claim: Pending<Place, (Vec<Place>, store::Result<LaneClaims>)>,
+    pub(super) claim: Pending<Place, Looked>,
     pub(super) record: Pending<(FinishedAttempt, Place), Vec<(LaneOutcome, Place)>>,
     pub(super) release: Pending<(PredictionId, u64), ()>,
     audit: Audit,
@@ -69,6 +79,12 @@ impl Desk {
             full: false,
             rest: None,
             roster: Roster::new(config.max_in_flight, config.per_origin),
+            circuits: Circuits::new(config.max_age),
+            gate: Gate::default(),
+            looks: VecDeque::new(),
+            looked_for_due: false,
+            too_old: Vec::new(),
+            giving_up: 0,
             paused: VecDeque::new(),
             complained_at: None,
             alarm: Alarm::new(Arc::clone(&clock), due.at(false)),
@@ -88,6 +104,7 @@ impl Desk {
     pub(super) fn is_over(&self) -> bool {
         self.stopping
             && self.roster.in_flight() == 0
+            && self.giving_up == 0
             && self.claim.is_idle()
             && self.record.is_empty()
             && self.release.is_empty()
@@ -98,14 +115,15 @@ impl Desk {
     pub(super) fn stop(&mut self) {
         self.stopping = true;
         let paused = std::mem::take(&mut self.paused).into_iter().map(|(_, held)| held);
-        for held in self.roster.drain().into_iter().chain(paused) {
+        let too_old = std::mem::take(&mut self.too_old).into_iter().map(|(held, _)| held);
+        for held in self.roster.drain().into_iter().chain(paused).chain(too_old) {
             self.give_back(&held.lane);
         }
     }
 
-    /// Takes a lane that this node holds. One that cannot wait in memory goes back.
+    /// Takes a lane that this node holds. One that cannot wait in memory goes back, and so does one whose origin is left alone.
     pub(super) fn admit(&mut self, held: Box<HeldLane>) {
-        if self.stopping {
+        if self.stopping || self.circuits.is_off(&held.lane.origin) {
             return self.give_back(&held.lane);
         }
         if let Err(refused) = self.roster.admit(held) {
@@ -155,29 +173,13 @@ impl Desk {
         }
     }
 
-    /// Takes what a claim has found.
-    pub(super) fn claimed(&mut self, places: Vec<Place>, claims: store::Result<LaneClaims>) {
-        match claims {
-            Ok(claims) => {
-                self.rest = claims.rest;
-                if self.rest.is_none() {
-                    claims.next_due.into_iter().for_each(|at| self.due.announce(at));
-                }
-                for (lane, place) in claims.lanes.into_iter().zip(places) {
-                    self.admit(Box::new(HeldLane::new(lane, place)));
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "could not look for webhooks that are due");
-            }
-        }
-    }
-
     /// Goes on with lanes whose attempts have been recorded.
     pub(super) fn recorded(&mut self, outcomes: Vec<(LaneOutcome, Place)>) {
         for (outcome, place) in outcomes {
             match outcome {
-                LaneOutcome::Continue(lane) if self.stopping => self.give_back(&lane),
+                LaneOutcome::Continue(lane) if self.stopping || self.circuits.is_off(&lane.origin) => {
+                    self.give_back(&lane);
+                }
                 LaneOutcome::Continue(lane) => {
                     self.roster.admit_first(Box::new(HeldLane::new(*lane, place)));
                 }
@@ -197,30 +199,22 @@ impl Desk {
         });
     }
 
-    /// Claims due lanes when it is time and there is room.
+    /// Asks the store for lanes when it is time and there is room.
     pub(super) fn ask(&mut self, inbox: &LaneInbox) {
         let now = self.clock.now();
-        let crowded = self.roster.is_crowded();
-        let is_time = self.due.is_now(crowded, now) || (self.rest.is_some() && !crowded);
-        if self.stopping || !self.claim.is_idle() || !is_time {
+        if self.stopping || !self.claim.is_idle() || !self.wants_to_look(now) {
             return;
         }
-        let places = inbox.reserve(self.config.claim_batch);
+        let mut places = inbox.reserve(self.config.claim_batch);
         self.full = places.is_empty();
         if self.full {
             return;
         }
-        let after = self.rest.take();
-        match &after {
-            Some(_) => self.due.asked_on(now),
-            None => self.due.asked(now),
-        }
+        let Some(look) = self.next_look(now) else { return };
+        places.truncate(look.most(self.config.claim_batch));
         places.into_iter().for_each(|place| self.claim.push(place));
-        let (recorder, per_origin) = (self.recorder.clone(), bounded(self.config.claim_per_origin));
-        self.claim.begin(self.config.claim_batch, |places| {
-            let claim = LaneClaim { after, ..LaneClaim::of_any(bounded(places.len()), per_origin, now) };
-            claim_lanes(recorder, claim, places)
-        });
+        let (recorder, per_origin) = (self.recorder.clone(), self.config.claim_per_origin);
+        self.claim.begin(self.config.claim_batch, |places| look.make(recorder, per_origin, now, places));
     }
 
     /// Asks from time to time which lanes the store takes this node to hold.
@@ -247,7 +241,7 @@ impl Desk {
     pub(super) fn set_alarm(&mut self) {
         let fallback = self.clock.now() + self.config.poll_interval;
         let waits = self.stopping || self.full || !self.claim.is_idle();
-        let claim_at = if waits { fallback } else { self.due.at(self.roster.is_crowded()).min(fallback) };
+        let claim_at = if waits { fallback } else { self.look_at().min(fallback) };
         let resume_at = self.paused.front().map(|(at, _)| *at);
         self.alarm.set(resume_at.map_or(claim_at, |at| at.min(claim_at)));
     }
@@ -256,17 +250,4 @@ impl Desk {
 async fn record(recorder: Recorder, batch: Vec<(FinishedAttempt, Place)>) -> Vec<(LaneOutcome, Place)> {
     let (finished, places): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     recorder.finish(finished).await.into_iter().zip(places).collect()
-}
-
-async fn claim_lanes(
-    recorder: Recorder,
-    claim: LaneClaim,
-    places: Vec<Place>,
-) -> (Vec<Place>, store::Result<LaneClaims>) {
-    let claims = recorder.store.claim_lanes(&recorder.node, claim).await;
-    (places, claims)
-}
-
-fn bounded(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

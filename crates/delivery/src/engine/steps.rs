@@ -10,13 +10,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Parts, sender};
-use crate::attempt::{End, Sender};
+use crate::attempt::Sender;
 use crate::config::DeliveryConfig;
+use crate::end::End;
+use crate::verdict::Errand;
 
 /// Begins steps and owns their tasks.
 pub(super) struct Steps {
     sender: Arc<Sender>,
-    /// As many reports wait as steps are under way at most, which the roster bounds.
+    /// As many reports wait as steps are under way at most, which the roster bounds, and the lanes of one claim.
     reports: mpsc::UnboundedSender<Report>,
     tasks: TaskTracker,
     hard: CancellationToken,
@@ -26,6 +28,7 @@ pub(super) struct Steps {
 pub(super) struct Report {
     pub(super) origin: Arc<str>,
     pub(super) held: Box<HeldLane>,
+    pub(super) errand: Errand,
     pub(super) end: End,
 }
 
@@ -40,16 +43,16 @@ impl Steps {
     }
 
     /// Begins the next step of a lane. `hard` drops it.
-    pub(super) fn begin(&self, origin: Arc<str>, held: Box<HeldLane>) {
+    pub(super) fn begin(&self, origin: Arc<str>, held: Box<HeldLane>, errand: Errand) {
         let (sender, reports, hard) = (Arc::clone(&self.sender), self.reports.clone(), self.hard.clone());
         self.tasks.spawn(async move {
-            let step = AssertUnwindSafe(sender.step(&held)).catch_unwind();
+            let step = AssertUnwindSafe(sender.step(&held, errand)).catch_unwind();
             let end = match hard.run_until_cancelled(step).await {
                 Some(Ok(end)) => end,
                 Some(Err(_)) => panicked(&held),
                 None => End::Dropped,
             };
-            let _ = reports.send(Report { origin, held, end });
+            let _ = reports.send(Report { origin, held, errand, end });
         });
     }
 

@@ -1,17 +1,18 @@
 //! The loop: wait for one event, handle it with everything else that is already there, then act.
 
 use cogwire_core::id::PredictionId;
-use cogwire_store as store;
-use cogwire_store::delivery::{LaneClaims, LaneOutcome};
+use cogwire_store::delivery::LaneOutcome;
 use cogwire_store::handoff::{Arrival, HeldLane, LaneInbox, Place};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use super::desk::Desk;
+use super::look::Looked;
 use super::steps::{Report, Steps};
-use crate::attempt::End;
 use crate::config::DeliveryConfig;
+use crate::end::End;
+use crate::verdict::Errand;
 
 /// The loop's own part: where events come from.
 pub(super) struct Work {
@@ -26,7 +27,7 @@ pub(super) struct Work {
 enum Event {
     Arrived(Option<Arrival>),
     Reported(Report),
-    Claimed(Vec<Place>, store::Result<LaneClaims>),
+    Looked(Looked),
     Recorded(Vec<(LaneOutcome, Place)>),
     Released,
     Audited(Vec<(PredictionId, u64)>),
@@ -65,7 +66,7 @@ impl Work {
             () = soft.cancelled(), if !desk.stopping => Event::Stop,
             outcomes = desk.record.done() => Event::Recorded(outcomes),
             () = desk.release.done() => Event::Released,
-            (places, claims) = desk.claim.done() => Event::Claimed(places, claims),
+            looked = desk.claim.done() => Event::Looked(looked),
             held = desk.look.done() => Event::Audited(held),
             Some(report) = self.reports.recv() => Event::Reported(report),
             arrival = self.inbox.recv(), if self.inbox_open => Event::Arrived(arrival),
@@ -79,7 +80,7 @@ impl Work {
             Event::Arrived(Some(Arrival::WakeAt(at))) => self.desk.due.announce(at),
             Event::Arrived(None) => self.inbox_open = false,
             Event::Reported(report) => self.reported(report),
-            Event::Claimed(places, claims) => self.desk.claimed(places, claims),
+            Event::Looked(looked) => self.desk.looked(looked),
             Event::Recorded(outcomes) => self.desk.recorded(outcomes),
             Event::Audited(held) => self.desk.audited(held, &self.inbox),
             Event::Released | Event::Time => {}
@@ -101,9 +102,9 @@ impl Work {
     }
 
     fn reported(&mut self, report: Report) {
-        let Report { origin, held, end } = report;
+        let Report { origin, held, errand, end } = report;
         let HeldLane { lane, place } = *held;
-        self.desk.roster.ended(&origin, end.health());
+        self.desk.ended(&origin, errand, end.health());
         match end {
             End::Finished(finished, _) => self.desk.record.push((*finished, place)),
             End::TryLater(obstacle) => self.desk.pause(Box::new(HeldLane { lane, place }), &obstacle),
@@ -119,11 +120,13 @@ impl Work {
 
     fn act(&mut self) {
         self.desk.resume();
+        self.desk.follow_origins(&self.inbox);
         while let Some((origin, held)) = self.desk.roster.next() {
-            self.steps.begin(origin, held);
+            let errand = self.desk.errand(&origin);
+            self.steps.begin(origin, held, errand);
         }
-        for (origin, crowded) in self.desk.roster.take_crowding_changes() {
-            self.inbox.set_crowded(&origin, crowded);
+        for (held, down_since) in self.desk.take_too_old() {
+            self.steps.begin(held.lane.origin.as_str().into(), held, Errand::GiveUp(down_since));
         }
         self.desk.write();
         self.desk.ask(&self.inbox);

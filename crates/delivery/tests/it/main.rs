@@ -4,6 +4,7 @@
 
 mod addresses;
 mod bypass;
+mod circuits;
 mod engine;
 mod http;
 mod support;

@@ -41,6 +41,8 @@ pub(crate) struct World {
     /// The store as delivery sees it.
     pub(crate) flaky: Arc<Flaky>,
     pub(crate) secrets: Vec<Secret>,
+    /// What webhooks ask for from now on.
+    pub(crate) options: WebhookOptions,
     links: Links,
     entropy: Counter,
     node: NodeEpoch,
@@ -72,6 +74,7 @@ impl World {
             flaky: Arc::new(Flaky::new(store.clone())),
             store,
             secrets: vec![Secret::from_key(&[7; 32]).expect("long enough")],
+            options: WebhookOptions::default(),
             links: Links::new("http://cogwire.test", LinkKey::new([1; 32])),
             entropy: Counter::default(),
             node: NodeEpoch("first".into()),
@@ -174,7 +177,7 @@ impl World {
                 events,
                 filter: None,
                 payload: PayloadShape::Prediction,
-                options: WebhookOptions::default(),
+                options: self.options.clone(),
             }),
             cancel_at: None,
             streams: false,
