@@ -27,6 +27,8 @@ use std::time::Duration;
 use cogwire_core::prediction::Limits;
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
 use cogwire_core::webhook::options::WebhookOptions;
+use cogwire_core::webhook::schedule::Schedule;
+use cogwire_core::webhook::vault::Vault;
 use cogwire_delivery::guard::Allow;
 use cogwire_files::Storage;
 use secrecy::{ExposeSecret, SecretString};
@@ -44,6 +46,7 @@ pub use roles::{Role, Roles};
 pub use secrets::Secrets;
 pub(crate) use setting::nearest_of;
 pub use setting::{Arity, SETTINGS, Setting};
+pub(crate) use value::duration;
 
 /// How a server runs. Every value is within its bounds.
 #[derive(Debug, Clone)]
@@ -94,6 +97,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// What only the environment says.
     pub secrets: Secrets,
+    /// What seals signing secrets in the store.
+    pub vault: Vault,
 }
 
 /// A PostgreSQL database.
@@ -125,6 +130,10 @@ pub struct Webhooks {
     pub payload: PayloadShape,
     /// What else is wanted of messages. Their schedule is not part of it: the sender knows it at the time.
     pub options: WebhookOptions,
+    /// When messages that failed are tried again, unless the request says otherwise.
+    pub schedule: Schedule,
+    /// How long a message may wait for a receiver that is down.
+    pub max_age: Duration,
     /// Requests at once.
     pub concurrency: usize,
     /// Requests to one origin at once.
@@ -253,6 +262,14 @@ impl StorePlace {
     pub fn read(layers: &Layers, environment: &Environment) -> Result<Self, Error> {
         read::store_place(layers, environment)
     }
+}
+
+/// What seals signing secrets, as the arguments of a command say.
+///
+/// # Errors
+/// When the key cannot be used.
+pub fn vault(layers: &Layers, environment: &Environment) -> Result<Vault, Error> {
+    secrets::vault(layers, environment)
 }
 
 /// Where files are, as the arguments of a command say.

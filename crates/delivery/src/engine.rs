@@ -18,6 +18,7 @@ mod work;
 use std::sync::Arc;
 
 use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::webhook::vault::Vault;
 use cogwire_core::wire::Links;
 use cogwire_store::handoff::LaneInbox;
 use cogwire_store::{AccountStore, DeliveryStore, NodeEpoch, NodeLease, PredictionStore};
@@ -38,6 +39,8 @@ pub struct Parts {
     pub predictions: Arc<dyn PredictionStore>,
     /// What signs.
     pub accounts: Arc<dyn AccountStore>,
+    /// What opens them.
+    pub vault: Vault,
     /// What sends.
     pub sink: Arc<dyn Sink>,
     /// The time.
@@ -78,7 +81,7 @@ impl Delivery {
 
 fn sender(config: DeliveryConfig, parts: Parts) -> Sender {
     Sender {
-        secrets: Secrets::new(parts.accounts, config.secrets_max_age),
+        secrets: Secrets::new(parts.accounts, parts.vault, config.secrets_max_age),
         config,
         predictions: parts.predictions,
         deliveries: parts.deliveries,

@@ -24,6 +24,7 @@ pub mod node;
 pub mod postgres;
 pub mod prediction;
 mod report;
+mod secret;
 pub mod signal;
 pub mod sqlite;
 pub mod transfer;

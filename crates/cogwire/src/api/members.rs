@@ -38,6 +38,17 @@ impl Members {
         self.members.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Takes a text out; anything else is a fault.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
+            _ => {
+                self.fault("invalid_type", name, "Invalid type. Expected: string");
+                None
+            }
+        }
+    }
+
     /// Notes what is wrong with a member, or with the whole body when `field` is empty.
     pub(super) fn fault(&mut self, kind: &'static str, field: &str, description: impl Into<String>) {
         self.faults.push(InvalidField::new(kind, field, description));

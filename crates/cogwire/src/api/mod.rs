@@ -29,6 +29,7 @@ mod query;
 mod recent;
 mod registry;
 mod routes;
+mod secrets;
 mod streams;
 mod trainings;
 mod unserved;
@@ -44,6 +45,7 @@ use cogwire_core::prediction::{AccountId, Limits};
 use cogwire_core::time::{Clock, Entropy, Timestamp};
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
 use cogwire_core::webhook::options::WebhookOptions;
+use cogwire_core::webhook::vault::Vault;
 use cogwire_core::wire::{Links, MAX_WAIT};
 use cogwire_delivery::guard::Guard;
 use cogwire_engine::Engine;
@@ -80,6 +82,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What seals signing secrets.
+    pub vault: Vault,
     /// What this node does.
     pub roles: Roles,
     /// Its lease.
@@ -95,6 +99,8 @@ pub struct Parts {
 pub struct ApiConfig {
     /// A token that is valid without being stored.
     pub environment_token: Option<EnvironmentToken>,
+    /// Whether the configuration says which secret signs.
+    pub secret_is_fixed: bool,
     /// What is sent to a webhook whose create names no events.
     pub webhook_default_events: EventSet,
     /// What the bodies of webhooks look like when the create does not say.
@@ -142,6 +148,7 @@ pub struct Api {
     pub(crate) links: Links,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) vault: Vault,
     pub(crate) config: ApiConfig,
     roles: Roles,
     lease: Arc<NodeLease>,
@@ -155,6 +162,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             environment_token: None,
+            secret_is_fixed: false,
             webhook_default_events: EventSet::DEFAULT,
             webhook_payload: PayloadShape::Prediction,
             webhook_options: WebhookOptions::default(),
@@ -188,6 +196,7 @@ impl Api {
             links: parts.links,
             clock: parts.clock,
             entropy: parts.entropy,
+            vault: parts.vault,
             config,
             roles: parts.roles,
             lease: parts.lease,

@@ -14,7 +14,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::{
     Api, Failure, account, auth, create, deliveries, download, files, health, instances, models, observe,
-    path, predictions, progress, registry, streams, trainings,
+    path, predictions, progress, registry, secrets, streams, trainings,
 };
 use crate::dashboard;
 
@@ -54,7 +54,10 @@ fn catalogue() -> Router<Arc<Api>> {
         .route("/v1/account", get(account::get))
         .route("/v1/collections", get(account::collections))
         .route("/v1/hardware", get(account::hardware))
-        .route("/v1/webhooks/default/secret", get(account::webhook_secret))
+        .route("/v1/webhooks/default/secret", get(secrets::current))
+        .route("/v1/webhooks/default/secret/rotate", post(secrets::rotate))
+        .route("/v1/webhooks/default/secret/retire", post(secrets::retire))
+        .route("/v1/webhooks/default/secrets", get(secrets::list))
         .route("/v1/models", get(models::list).post(registry::create_model))
         .route("/v1/models/{owner}/{name}", get(models::get).delete(registry::remove_model))
         .route("/v1/models/{owner}/{name}/examples", get(models::examples))

@@ -2,9 +2,10 @@
 
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Clock;
+use cogwire_core::webhook::vault::Vault;
 
 use super::failure::{Failure, Outcome};
-use crate::config::{DatabaseArgs, Environment, Layers, StoreArgs, StorePlace, account_name};
+use crate::config::{self, DatabaseArgs, Environment, Layers, StoreArgs, StorePlace, account_name};
 use crate::lifecycle::SystemClock;
 use crate::server::OpenedStore;
 
@@ -15,14 +16,16 @@ pub(super) async fn open(args: StoreArgs) -> Outcome<(OpenedStore, AccountId)> {
     open_place(&StorePlace::read(&layers, &environment)?, &layers).await
 }
 
-/// The same of a database, when one is named.
-pub(super) async fn open_database(args: DatabaseArgs) -> Outcome<Option<(OpenedStore, AccountId)>> {
+/// The same of a database, when one is named, and what opens its signing secrets.
+pub(super) async fn open_database(args: DatabaseArgs) -> Outcome<Option<(OpenedStore, AccountId, Vault)>> {
     let environment = Environment::of_process();
     let layers = args.layers(&environment)?;
     if layers.get("database_url").is_none() {
         return Ok(None);
     }
-    open_place(&StorePlace::read(&layers, &environment)?, &layers).await.map(Some)
+    let vault = config::vault(&layers, &environment)?;
+    let (opened, account) = open_place(&StorePlace::read(&layers, &environment)?, &layers).await?;
+    Ok(Some((opened, account, vault)))
 }
 
 async fn open_place(place: &StorePlace, layers: &Layers) -> Outcome<(OpenedStore, AccountId)> {

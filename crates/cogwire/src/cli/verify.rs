@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use cogwire_core::time::{Clock, Timestamp};
-use cogwire_core::webhook::signature::{Problem, Received, Secret, Verified, verify};
+use cogwire_core::webhook::signature::{Problem, Received, Verified, Verifier, verify_with};
 use serde_json::json;
 
 use super::client::{Client, TargetArgs};
@@ -26,7 +26,7 @@ Examples:
 A request file has header lines, an empty line, and the body as it arrived. Without --secret, the
 server is asked.")]
 pub(super) struct VerifyArgs {
-    /// A webhook signing secret; can be given several times.
+    /// A webhook signing secret, or a public key (whpk_...); can be given several times.
     #[arg(long, value_name = "whsec_...", env = "COGWIRE_WEBHOOK_SECRET", hide_env_values = true)]
     secret: Vec<String>,
     /// A file with a whole request: headers, an empty line, the body; - reads standard input.
@@ -60,7 +60,7 @@ pub(super) struct VerifyArgs {
 /// Checks one request.
 pub(super) async fn run(args: VerifyArgs) -> Outcome {
     let request = args.request()?;
-    let secrets = args.secrets().await?;
+    let verifiers = args.verifiers().await?;
     let received = Received {
         id: request.header("webhook-id"),
         timestamp: request.header("webhook-timestamp"),
@@ -69,7 +69,7 @@ pub(super) async fn run(args: VerifyArgs) -> Outcome {
     };
     let now = SystemClock.now().as_seconds();
     let tolerance = args.tolerance.map_or(i64::MAX, i64::from);
-    let result = verify(&secrets, &received, now, tolerance);
+    let result = verify_with(&verifiers, &received, now, tolerance);
     if args.json {
         print_json(&result)?;
     } else {
@@ -106,20 +106,24 @@ impl VerifyArgs {
         Ok(request)
     }
 
-    async fn secrets(&self) -> Outcome<Vec<Secret>> {
+    async fn verifiers(&self) -> Outcome<Vec<Verifier>> {
         let texts = match self.secret.as_slice() {
-            [] => vec![secret_of_server(&self.target).await?],
+            [] => keys_of_server(&self.target).await?,
             given => given.to_vec(),
         };
-        let parse = |text: &String| Secret::parse(text).map_err(|error| Failure::Usage(error.to_string()));
+        let parse = |text: &String| Verifier::parse(text).map_err(|error| Failure::Usage(error.to_string()));
         texts.iter().map(parse).collect()
     }
 }
 
-async fn secret_of_server(target: &TargetArgs) -> Outcome<String> {
+/// The current secret, and all public keys.
+async fn keys_of_server(target: &TargetArgs) -> Outcome<Vec<String>> {
     let client = Client::new(target)?;
     output::say(format_args!("No --secret was given: asking {}.", client.base()));
-    client.webhook_secret().await
+    let answer = client.get("/webhooks/default/secrets").await?;
+    let secrets = answer["results"].as_array().into_iter().flatten();
+    let keys = secrets.flat_map(|secret| [&secret["key"], &secret["public_key"]]);
+    Ok(keys.filter_map(|key| key.as_str().map(str::to_owned)).collect())
 }
 
 fn read(path: &Path) -> Outcome<Vec<u8>> {

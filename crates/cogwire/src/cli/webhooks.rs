@@ -1,16 +1,15 @@
 //! `cogwire webhooks`: what was sent, what came back, and why something was not sent.
 
 mod resend;
+mod secret;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::client::{Client, TargetArgs};
-use super::failure::{Failure, Outcome};
+use super::failure::Outcome;
 use super::output::{self, Cell, Style, Table};
 use super::predictions::{first_of_pages, text, time};
-use super::store;
-use crate::config::DatabaseArgs;
 
 /// Shows what was sent, what came back, and why something was not sent; sends again.
 #[derive(Debug, Args)]
@@ -49,16 +48,8 @@ enum WebhooksCommand {
     },
     /// Send messages again.
     Resend(resend::ResendArgs),
-    /// Print the secret that signs webhooks.
-    ///
-    /// It is asked of the server, or read from the database when only that is named.
-    Secret {
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Print the secret that signs webhooks, or change it.
+    Secret(secret::SecretArgs),
 }
 
 /// How a message stands.
@@ -84,14 +75,7 @@ pub(super) async fn run(args: WebhooksArgs) -> Outcome {
         }
         WebhooksCommand::Show { id, json } => show(&client, &id, json).await,
         WebhooksCommand::Resend(args) => resend::run(&client, &args).await,
-        WebhooksCommand::Secret { database, json } => {
-            let stored = if named { None } else { stored_secret(database).await? };
-            let secret = match stored {
-                Some(secret) => secret,
-                None => client.webhook_secret().await?,
-            };
-            show_secret(&secret, json)
-        }
+        WebhooksCommand::Secret(args) => secret::run(&client, args, named).await,
     }
 }
 
@@ -183,26 +167,4 @@ pub(super) fn attempt_line(attempt: &Value) -> String {
     let number = &attempt["number"];
     let class = Style::of_state(if class == "delivered" { class } else { "failed" }).paint(class);
     format!("  {number}. {started} {class}{status} {detail}")
-}
-
-/// The secret in the database, when one is named.
-async fn stored_secret(database: DatabaseArgs) -> Outcome<Option<String>> {
-    let Some((opened, account)) = store::open_database(database).await? else { return Ok(None) };
-    let secrets = opened.store().secrets(&account).await;
-    opened.close().await;
-    match secrets?.first() {
-        Some(current) => Ok(Some(current.expose())),
-        None => Err(Failure::Failed(format!(
-            "account {account} has no secret yet: the first start of a server with the role api makes one"
-        ))),
-    }
-}
-
-fn show_secret(secret: &str, json: bool) -> Outcome {
-    if json {
-        output::print_json(&json!({"key": secret}))?;
-    } else {
-        output::print(secret)?;
-    }
-    Ok(())
 }

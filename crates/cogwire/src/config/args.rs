@@ -155,7 +155,10 @@ fn concerns_credentials(setting: &Setting) -> bool {
 }
 
 fn concerns_store(setting: &Setting) -> bool {
-    matches!(setting.key, "data_dir" | "database_url" | "database_connections" | "username")
+    matches!(
+        setting.key,
+        "data_dir" | "database_url" | "database_connections" | "username" | "secret_key_file"
+    )
 }
 
 fn concerns_database(setting: &Setting) -> bool {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Error;
-use super::secrets::{API_TOKEN, API_TOKEN_FILE, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE};
+use super::secrets::{API_TOKEN, API_TOKEN_FILE, SECRET_KEY, WEBHOOK_SECRET, WEBHOOK_SECRET_FILE};
 use super::setting::{SETTINGS, nearest_of};
 
 /// What every variable of Cogwire's begins with.
@@ -16,12 +16,13 @@ const OF_TESTS: &str = "COGWIRE_TEST_";
 
 /// Variables that are no settings: the configuration file, secrets, where client commands find the server, and what tests
 /// and their scripts set.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "COGWIRE_CONFIG",
     API_TOKEN,
     API_TOKEN_FILE,
     WEBHOOK_SECRET,
     WEBHOOK_SECRET_FILE,
+    SECRET_KEY,
     "COGWIRE_URL",
     "COGWIRE_FAILPOINT",
     "COGWIRE_BINARY",

@@ -46,6 +46,7 @@ pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Confi
         max_connections: reader.number("max_connections", 1..=1_000_000)?,
         log_format: reader.required("log_format", "one of text, json, auto", log_format)?,
         secrets: Secrets::read(environment)?,
+        vault: super::vault(layers, environment)?,
     })
 }
 
@@ -81,6 +82,7 @@ pub(super) fn data_dir(layers: &Layers, environment: &Environment) -> Result<Pat
 }
 
 const RETENTION: &str = "a time such as 1h or 7d, or never";
+const SCHEDULE: &str = "replicate, standard, or delays of 1ms to 30d such as 5s,1m,1h";
 
 struct Reader<'a>(&'a Layers);
 
@@ -190,6 +192,8 @@ impl Reader<'_> {
             default_events: if events.is_empty() { EventSet::DEFAULT } else { events.into_iter().collect() },
             payload: self.required("webhook_payload", "prediction or event", payload)?,
             options: self.webhook_options()?,
+            schedule: self.required("webhook_schedule", SCHEDULE, |text| text.parse().ok())?,
+            max_age: self.duration_within("webhook_max_age", "1m", "30d")?,
             concurrency: self.number("webhook_concurrency", 1..=100_000)?,
             per_origin: self.number("webhook_concurrency_per_origin", 1..=100_000)?,
             timeout: self.duration_within("webhook_timeout", "100ms", "5m")?,

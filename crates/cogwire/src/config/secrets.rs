@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::signature::{Secret, SecretKind};
+use cogwire_core::webhook::vault::Vault;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Error;
 use super::environment::Environment;
-use super::layers::{Raw, Source};
+use super::layers::{Layers, Raw, Source};
 use super::read::secret_file;
 use super::setting::{SETTINGS, Setting};
 
@@ -16,6 +17,9 @@ pub(super) const API_TOKEN: &str = "COGWIRE_API_TOKEN";
 pub(super) const API_TOKEN_FILE: &str = "COGWIRE_API_TOKEN_FILE";
 pub(super) const WEBHOOK_SECRET: &str = "COGWIRE_WEBHOOK_SECRET";
 pub(super) const WEBHOOK_SECRET_FILE: &str = "COGWIRE_WEBHOOK_SECRET_FILE";
+pub(super) const SECRET_KEY: &str = "COGWIRE_SECRET_KEY";
+/// The setting that names a file with the same.
+const SECRET_KEY_FILE: &str = "secret_key_file";
 
 /// What only the environment says.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +43,21 @@ impl Secrets {
             webhook_secret: webhook_secret.as_ref().map(parsed_secret).transpose()?,
         })
     }
+}
+
+/// What seals signing secrets in the store: with the key that the environment has, or that is in a file.
+pub(super) fn vault(layers: &Layers, environment: &Environment) -> Result<Vault, Error> {
+    let key = match (environment.get(SECRET_KEY), layers.get(SECRET_KEY_FILE)) {
+        (None, None) => return Ok(Vault::default()),
+        (Some(_), Some(raw)) => {
+            let text = format!("{SECRET_KEY} and {} are both set: choose one", raw.place());
+            return Err(Error::Conflict(text));
+        }
+        (Some(text), None) => SecretString::from(text),
+        (None, Some(raw)) => content(&raw.path(&raw.texts.concat()), &raw.place())?,
+    };
+    Vault::parse(key.expose_secret().trim())
+        .map_err(|error| Error::Secret { variable: SECRET_KEY, reason: error.to_string() })
 }
 
 /// The settings whose value is in a file that the environment names.
@@ -65,16 +84,17 @@ fn find(environment: &Environment, name: &str, file_name: &str) -> Result<Option
         }
         (Some(text), None) => Ok(Some(text.into())),
         (None, None) => Ok(None),
-        (None, Some(path)) => {
-            let path = Path::new(path);
-            let text =
-                secret_file(path).map_err(|error| Error::Unreadable { path: path.to_owned(), error })?;
-            match text.is_empty() {
-                // Taken for absent, it would be replaced by a default that nobody expects.
-                true => Err(Error::Conflict(format!("{file_name}: the file {} is empty", path.display()))),
-                false => Ok(Some(text.into())),
-            }
-        }
+        (None, Some(path)) => content(Path::new(path), file_name).map(Some),
+    }
+}
+
+/// What is in a file that `place` names.
+fn content(path: &Path, place: &str) -> Result<SecretString, Error> {
+    let text = secret_file(path).map_err(|error| Error::Unreadable { path: path.to_owned(), error })?;
+    match text.is_empty() {
+        // Taken for absent, it would be replaced by a default that nobody expects.
+        true => Err(Error::Conflict(format!("{place}: the file {} is empty", path.display()))),
+        false => Ok(text.into()),
     }
 }
 
@@ -92,6 +112,14 @@ fn checked_token(token: SecretString) -> Result<SecretString, Error> {
 }
 
 fn parsed_secret(text: &SecretString) -> Result<Secret, Error> {
-    Secret::parse(text.expose_secret())
-        .map_err(|error| Error::Secret { variable: WEBHOOK_SECRET, reason: error.to_string() })
+    let invalid = |reason: String| Error::Secret { variable: WEBHOOK_SECRET, reason };
+    let secret = Secret::parse(text.expose_secret()).map_err(|error| invalid(error.to_string()))?;
+    match secret.kind() {
+        SecretKind::Hmac => Ok(secret),
+        SecretKind::Ed25519 => Err(invalid(
+            "a private key (\"whsk_\") signs beside a shared secret (\"whsec_\") and not in its place: make one with \
+             `cogwire webhooks secret rotate --kind ed25519`"
+                .to_owned(),
+        )),
+    }
 }

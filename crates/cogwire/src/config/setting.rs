@@ -125,6 +125,9 @@ settings! {
     WEBHOOKS One "webhook_body" "RULE" "full, thin (no input, output and logs), or thin-above=SIZE such as thin-above=256KiB";
     WEBHOOKS One "webhook_log_tail" "SIZE" "How much of the logs bodies show, from their end: 64KiB, all";
     WEBHOOKS Switch "webhook_gzip" "BOOL" "Send bodies compressed by gzip";
+    WEBHOOKS One "secret_key_file" "FILE" "A file with the key that seals signing secrets in the database";
+    WEBHOOKS One "webhook_schedule" "SCHEDULE" "When failed ones are tried again: replicate, standard (for three days), or 5s,1m,1h";
+    WEBHOOKS One "webhook_max_age" "TIME" "How long one waits for a receiver that is down, from 1m to 30d";
     WEBHOOKS One "webhook_concurrency" "NUMBER" "Requests to receivers at once";
     WEBHOOKS One "webhook_concurrency_per_origin" "NUMBER" "Requests to one scheme, host and port at once";
     WEBHOOKS One "webhook_timeout" "TIME" "Longest attempt to send the end of a prediction";

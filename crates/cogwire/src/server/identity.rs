@@ -3,7 +3,9 @@
 use cogwire_core::link::LinkKey;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::{Clock, Entropy};
-use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::signature::{Secret, SecretKind};
+use cogwire_core::webhook::vault::{StoredSecret, Vault};
+use cogwire_store::account::{self, SecretRow};
 use cogwire_store::{AccountStore, Result};
 use secrecy::SecretString;
 
@@ -45,14 +47,15 @@ pub(super) async fn establish(
     entropy: &dyn Entropy,
 ) -> Result<Identity> {
     let account = AccountId(config.username.as_str().into());
+    let secrets = Secrets { store, vault: &config.vault, account: &account, clock, entropy };
     if !config.roles.api {
-        replace_secret(store, &account, config, clock).await?;
+        secrets.prepare(config).await?;
         return Ok(Identity { account, tokens: Tokens::NoApi });
     }
     let is_new = store.ensure_account(&account, clock.now()).await?;
-    let fresh = fresh_secret(config, entropy);
+    let fresh = secrets.stored(&fresh_secret(config, entropy));
     store.ensure_secret(&account, &fresh, clock.now()).await?;
-    replace_secret(store, &account, config, clock).await?;
+    secrets.prepare(config).await?;
     let tokens = match (store.tokens(&account).await?.is_empty(), &config.secrets.api_token) {
         (false, _) => Tokens::Stored,
         (true, Some(_)) => Tokens::OnlyEnvironment,
@@ -75,23 +78,56 @@ fn fresh_secret(config: &Config, entropy: &dyn Entropy) -> Secret {
     given.unwrap_or_else(|| {
         let mut key = [0; SECRET_BYTES];
         entropy.fill(&mut key);
-        Secret::from_key(&key).expect("the length is within the bounds")
+        Secret::fresh(SecretKind::Hmac, &key)
     })
 }
 
-/// Puts the secret of the environment in place of another one that is there.
-async fn replace_secret(
-    store: &dyn AccountStore,
-    account: &AccountId,
-    config: &Config,
-    clock: &dyn Clock,
-) -> Result<()> {
-    let Some(given) = &config.secrets.webhook_secret else { return Ok(()) };
-    match store.secrets(account).await?.first() {
-        Some(current) if current.expose() != given.expose() => {
-            store.set_secret(account, given, clock.now()).await
+/// The signing secrets at a start.
+struct Secrets<'a> {
+    store: &'a dyn AccountStore,
+    vault: &'a Vault,
+    account: &'a AccountId,
+    clock: &'a dyn Clock,
+    entropy: &'a dyn Entropy,
+}
+
+impl Secrets<'_> {
+    /// Sees that all of them can be read, seals those that should be, and puts the one of the environment in its place.
+    async fn prepare(&self, config: &Config) -> Result<()> {
+        let now = self.clock.now();
+        let rows = self.store.secrets(self.account).await?;
+        let signing: Vec<&SecretRow> = rows.iter().filter(|row| row.signs(now)).collect();
+        let mut current = None;
+        for row in &signing {
+            let secret = account::opened(self.vault, self.account, row)?;
+            self.seal(row, &secret).await?;
+            if current.is_none() && secret.kind() == SecretKind::Hmac {
+                current = Some(secret);
+            }
         }
-        _ => Ok(()),
+        match &config.secrets.webhook_secret {
+            Some(given) if !signing.is_empty() => self.replace(current.as_ref(), given).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn seal(&self, row: &SecretRow, secret: &Secret) -> Result<()> {
+        if self.vault.would_seal(&row.secret) {
+            // Whoever was faster has sealed it, or put another one there.
+            self.store.reseal_secret(row.id, &row.secret, &self.stored(secret)).await?;
+        }
+        Ok(())
+    }
+
+    async fn replace(&self, current: Option<&Secret>, given: &Secret) -> Result<()> {
+        if current.is_some_and(|current| current.expose() == given.expose()) {
+            return Ok(());
+        }
+        self.store.set_secret(self.account, &self.stored(given), self.clock.now()).await
+    }
+
+    fn stored(&self, secret: &Secret) -> StoredSecret {
+        self.vault.put(self.account, secret, self.entropy)
     }
 }
 
@@ -111,14 +147,14 @@ mod tests {
     use cogwire_store::sqlite::{SqliteOptions, SqliteStore};
 
     use super::*;
-    use crate::config::{Roles, Secrets};
+    use crate::config::{self, Roles};
     use crate::lifecycle::{SystemClock, SystemEntropy};
 
-    async fn start(store: &SqliteStore, secrets: Secrets) -> Tokens {
+    async fn start(store: &SqliteStore, secrets: config::Secrets) -> Tokens {
         start_as(store, Roles::ALL, secrets).await
     }
 
-    async fn start_as(store: &SqliteStore, roles: Roles, secrets: Secrets) -> Tokens {
+    async fn start_as(store: &SqliteStore, roles: Roles, secrets: config::Secrets) -> Tokens {
         let defaults = Config::defaults("/data".as_ref()).expect("the defaults are valid");
         let config = Config { roles, secrets, ..defaults };
         establish(store, &config, &SystemClock, &SystemEntropy).await.expect("the store works").tokens
@@ -126,7 +162,7 @@ mod tests {
 
     async fn secret(store: &SqliteStore) -> String {
         let secrets = store.secrets(&AccountId("cogwire".into())).await.expect("the store works");
-        secrets.first().expect("there is always one").expose()
+        secrets.first().expect("there is always one").secret.text().to_owned()
     }
 
     fn open(folder: &tempfile::TempDir) -> SqliteStore {
@@ -137,9 +173,9 @@ mod tests {
     async fn the_first_start_makes_a_token_and_a_secret_that_stay() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(&folder);
-        assert!(matches!(start(&store, Secrets::default()).await, Tokens::New(_)));
+        assert!(matches!(start(&store, config::Secrets::default()).await, Tokens::New(_)));
         let first = secret(&store).await;
-        assert!(matches!(start(&store, Secrets::default()).await, Tokens::Stored));
+        assert!(matches!(start(&store, config::Secrets::default()).await, Tokens::Stored));
         assert_eq!(secret(&store).await, first);
         store.close().await;
     }
@@ -150,13 +186,13 @@ mod tests {
         let store = open(&folder);
         let deliver = Roles { api: false, run: false, deliver: true };
         let given = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let secrets = || Secrets {
+        let secrets = || config::Secrets {
             webhook_secret: Some(Secret::parse(given).expect("a secret")),
-            ..Secrets::default()
+            ..config::Secrets::default()
         };
         assert!(matches!(start_as(&store, deliver, secrets()).await, Tokens::NoApi));
         assert!(
-            matches!(start(&store, Secrets::default()).await, Tokens::New(_)),
+            matches!(start(&store, config::Secrets::default()).await, Tokens::New(_)),
             "the token is told where it helps"
         );
         assert_ne!(secret(&store).await, given);
@@ -170,13 +206,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(&folder);
         let given = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let secrets = Secrets {
+        let secrets = config::Secrets {
             api_token: Some("r8_0123456789".to_owned().into()),
             webhook_secret: Some(Secret::parse(given).expect("a secret")),
         };
         assert!(matches!(start(&store, secrets).await, Tokens::OnlyEnvironment));
         assert_eq!(secret(&store).await, given);
-        assert!(matches!(start(&store, Secrets::default()).await, Tokens::None));
+        assert!(matches!(start(&store, config::Secrets::default()).await, Tokens::None));
         store.close().await;
     }
 }

@@ -256,6 +256,7 @@ fn sender(foundation: &Foundation) -> Delivery {
         deliveries: foundation.store.clone(),
         predictions: foundation.store.clone(),
         accounts: foundation.store.clone(),
+        vault: foundation.config.vault.clone(),
         sink: Arc::new(HttpSink::new(http, guard, Arc::new(SystemResolver), clock.clone())),
         clock,
         entropy: foundation.entropy.clone(),
@@ -266,6 +267,8 @@ fn sender(foundation: &Foundation) -> Delivery {
     let config = DeliveryConfig {
         max_in_flight: webhooks.concurrency,
         per_origin: webhooks.per_origin,
+        schedule: webhooks.schedule.clone(),
+        max_age: webhooks.max_age,
         completed_timeout: webhooks.timeout,
         intermediate_timeout: webhooks.progress_timeout,
         lease_margin: foundation.config.lease_margin(),
@@ -290,6 +293,7 @@ fn router(
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
+        vault: foundation.config.vault.clone(),
         roles: foundation.config.roles,
         lease: foundation.lease.clone(),
         prepared,
@@ -302,6 +306,7 @@ fn router(
     });
     let api_config = ApiConfig {
         environment_token: token,
+        secret_is_fixed: config.secrets.webhook_secret.is_some(),
         webhook_default_events: config.webhooks.default_events,
         webhook_payload: config.webhooks.payload,
         webhook_options: config.webhooks.options.clone(),

@@ -34,17 +34,23 @@ pub struct Vault(Option<Arc<XChaCha20Poly1305>>);
 
 /// The text is no key of a vault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a secret key is the standard base64 of {KEY} random bytes, as `openssl rand -base64 {KEY}` prints it")]
+#[error(
+    "a secret key is the standard base64 of {KEY} random bytes, as `openssl rand -base64 {KEY}` prints it"
+)]
 pub struct InvalidKey;
 
 /// Why a stored secret cannot be used. No variant carries a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// It is sealed, and there is no key.
-    #[error("it is sealed, and this process has no secret key: give it the one of the other servers (--secret-key-file)")]
+    #[error(
+        "it is sealed, and this process has no secret key: give it the one of the other servers (--secret-key-file)"
+    )]
     NoKey,
     /// It was sealed with another key or for another account, or it was damaged.
-    #[error("it does not open with this secret key: give the one that it was sealed with (--secret-key-file)")]
+    #[error(
+        "it does not open with this secret key: give the one that it was sealed with (--secret-key-file)"
+    )]
     OtherKey,
     /// It is open, or was opened, and is no secret.
     #[error("it is no secret: {0}")]
@@ -108,7 +114,8 @@ impl Vault {
         entropy.fill(&mut nonce);
         let text = secret.expose();
         let payload = Payload { msg: text.as_bytes(), aad: account.0.as_bytes() };
-        let sealed = cipher.encrypt(&XNonce::from(nonce), payload).expect("a secret is short enough for any cipher");
+        let sealed =
+            cipher.encrypt(&XNonce::from(nonce), payload).expect("a secret is short enough for any cipher");
         let text = format!("{SEALED}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat()));
         StoredSecret { kind: secret.kind(), text }
     }
@@ -171,7 +178,11 @@ mod tests {
         let vault = Vault::with_key(&[1; KEY]);
         for secret in secrets() {
             let stored = vault.put(&acme(), &secret, &Same(5));
-            assert!(stored.is_sealed() && !stored.text().contains(&secret.expose()[6..]), "{}", stored.text());
+            assert!(
+                stored.is_sealed() && !stored.text().contains(&secret.expose()[6..]),
+                "{}",
+                stored.text()
+            );
             assert_eq!(stored.kind(), secret.kind());
             assert_eq!(vault.get(&acme(), &stored).unwrap().expose(), secret.expose());
             assert_eq!(Vault::default().get(&acme(), &stored).unwrap_err(), Unreadable::NoKey);
@@ -203,7 +214,9 @@ mod tests {
     fn what_was_damaged_is_refused() {
         let (vault, [secret, _]) = (Vault::with_key(&[1; KEY]), secrets());
         let whole = vault.put(&acme(), &secret, &Same(5)).text().to_owned();
-        for text in ["enc1:", "enc1:AAAA", "enc1:?", &whole[..whole.len() - 4], &whole.replace("BQUF", "BQUG")] {
+        for text in
+            ["enc1:", "enc1:AAAA", "enc1:?", &whole[..whole.len() - 4], &whole.replace("BQUF", "BQUG")]
+        {
             let stored = StoredSecret::of_row(SecretKind::Hmac, text);
             assert_eq!(vault.get(&acme(), &stored).unwrap_err(), Unreadable::OtherKey, "for {text}");
         }

@@ -9,13 +9,13 @@ use cogwire_core::time::Clock;
 use cogwire_core::webhook::event::WebhookEvent::{Completed, Output, Start};
 use cogwire_core::webhook::signature::Secret;
 use cogwire_delivery::DeliveryConfig;
+use cogwire_store::DeliveryStore;
 use cogwire_store::NodeLease;
 use cogwire_store::delivery::{DeliveryState, ResendOutcome};
-use cogwire_store::{AccountStore, DeliveryStore};
 use tokio_util::task::TaskTracker;
 
 use crate::support::receiver::{Receiver, Reply, Request};
-use crate::support::world::{World, account};
+use crate::support::world::World;
 
 fn text<'a>(request: &'a Request, name: &str) -> &'a str {
     request.header(name).unwrap_or_else(|| panic!("{name} is missing"))
@@ -222,16 +222,38 @@ async fn a_receiver_that_hangs_holds_up_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_active_secret_signs_and_a_new_one_is_used_within_a_second() {
+async fn a_new_secret_is_used_within_a_second() {
     let (mut world, receiver) = (World::start().await, Receiver::always(Reply::status(200)).await);
     world.ended(&receiver.url("/")).await;
     let first = receiver.wait(1).await.remove(0);
     world.verify(&world.secrets, &first);
     let fresh = Secret::from_key(&[9; 32]).expect("long enough");
-    world.store.set_secret(&account(), &fresh, world.clock.now()).await.expect("writable");
+    world.set_secret(&fresh).await;
     world.clock.advance(Duration::from_secs(2));
     world.ended(&receiver.url("/")).await;
     world.verify(&[fresh], &receiver.wait(2).await[1]);
+    world.stop_softly().await;
+}
+
+/// The overlap ends in the middle of the time for which secrets are remembered.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_secret_signs_until_its_overlap_ends() {
+    let (mut world, receiver) = (World::start().await, Receiver::always(Reply::status(200)).await);
+    let shared = Secret::from_key(&[9; 32]).expect("long enough");
+    world.rotate_secret(&shared, Duration::from_millis(2500)).await;
+    world.rotate_secret(&Secret::from_seed(&[3; 32]), Duration::ZERO).await;
+    world.clock.advance(Duration::from_secs(2));
+    world.ended(&receiver.url("/")).await;
+    let during = receiver.wait(1).await.remove(0);
+    for secret in [&shared, &world.secrets[0], &Secret::from_seed(&[3; 32])] {
+        world.verify(std::slice::from_ref(secret), &during);
+    }
+    assert_eq!(World::entries(&during), 3);
+    world.clock.advance(Duration::from_millis(500));
+    world.ended(&receiver.url("/")).await;
+    let after = receiver.wait(2).await.remove(1);
+    assert_eq!(World::entries(&after), 2);
+    world.verify(&[shared], &after);
     world.stop_softly().await;
 }
 

@@ -5,5 +5,8 @@ ALTER TABLE lane ADD COLUMN options TEXT;
 -- What was sent and what came back, as JSON; NULL when it was not kept.
 ALTER TABLE attempt ADD COLUMN report TEXT;
 
+-- How it signs, which a sealed key does not show.
+ALTER TABLE secret ADD COLUMN kind TEXT NOT NULL DEFAULT 'hmac' CHECK (kind IN ('hmac', 'ed25519'));
+
 -- Until when a secret that is not the newest signs beside it; NULL as long as it is not retired.
 ALTER TABLE secret ADD COLUMN signs_until INTEGER;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::signature::{Secret, SecretKind};
+use cogwire_core::webhook::vault::{StoredSecret, Vault};
 
 use super::Home;
 use super::fixture::{World, account, at};
-use crate::account::Token;
+use crate::account::{self, MAX_SIGNING, Retired, Retirement, Rotated, Rotation, SecretRow, Token};
 
 fn token(number: u8) -> Token {
     Token {
@@ -51,36 +52,67 @@ pub async fn tokens_are_known_by_their_hash(home: Arc<dyn Home>) {
     assert_eq!((owner(1).await, owner(2).await), (None, Some(account("acme"))));
 }
 
-/// One secret at a time, and only the account's own.
+fn secret_of(kind: SecretKind, byte: u8) -> StoredSecret {
+    StoredSecret::from(&Secret::fresh(kind, &[byte; 32]))
+}
+
+fn secret(byte: u8) -> StoredSecret {
+    secret_of(SecretKind::Hmac, byte)
+}
+
+async fn rows(world: &World) -> Vec<SecretRow> {
+    world.store.secrets(&account("acme")).await.expect("the secrets are read")
+}
+
+/// Those that sign at a time, the newest first.
+async fn signing(world: &World, seconds: i64) -> Vec<StoredSecret> {
+    let rows = rows(world).await;
+    rows.into_iter().filter(|row| row.signs(at(seconds))).map(|row| row.secret).collect()
+}
+
+async fn set(world: &World, secret: StoredSecret) {
+    world.store.set_secret(&account("acme"), &secret, at(5)).await.expect("the secret is written");
+}
+
+/// The secret before signs until `overlap`, in seconds.
+async fn rotate(world: &World, fresh: StoredSecret, overlap: Option<i64>, now: i64) -> Rotated {
+    let rotation = Rotation { fresh, overlap_until: overlap.map(at) };
+    let rotated = world.store.rotate_secret(&account("acme"), rotation, at(now)).await;
+    rotated.expect("the rotation is written")
+}
+
+async fn retire(world: &World, which: Retirement, now: i64) -> Retired {
+    let retired = world.store.retire_secrets(&account("acme"), which, at(now)).await;
+    retired.expect("the retirement is written")
+}
+
+/// One secret of a kind at a time, and only the account's own.
 pub async fn one_secret_replaces_another(home: Arc<dyn Home>) {
     let world = world(home).await;
-    let secrets = async |world: &World| {
-        let secrets = world.store.secrets(&account("acme")).await.expect("the secrets are read");
-        secrets.iter().map(Secret::expose).collect::<Vec<_>>()
-    };
-    assert!(secrets(&world).await.is_empty());
+    assert!(rows(&world).await.is_empty());
+    let private = secret_of(SecretKind::Ed25519, 9);
+    set(&world, private.clone()).await;
     for byte in [1, 2] {
-        let secret = Secret::from_key(&[byte; 32]).expect("a key of a good length");
-        world.store.set_secret(&account("acme"), &secret, at(5)).await.expect("the secret is written");
-        assert_eq!(secrets(&world).await, [secret.expose()]);
+        set(&world, secret(byte)).await;
+        assert_eq!(signing(&world, 5).await, [secret(byte), private.clone()]);
     }
     let world = world.restart().await;
-    assert_eq!(secrets(&world).await.len(), 1);
+    assert_eq!(rows(&world).await.len(), 2);
     assert!(world.store.secrets(&account("other")).await.expect("there is none").is_empty());
 }
 
 /// The first one stays, until it is replaced.
 pub async fn the_first_secret_stays(home: Arc<dyn Home>) {
     let world = world(home).await;
-    let secret = |byte: u8| Secret::from_key(&[byte; 32]).expect("a key of a good length");
     let ensure = async |world: &World, byte| {
         let ensured = world.store.ensure_secret(&account("acme"), &secret(byte), at(5)).await;
-        ensured.expect("the secret is read or written").expose()
+        ensured.expect("the secret is read or written");
+        signing(world, 5).await
     };
-    assert_eq!(ensure(&world, 1).await, secret(1).expose());
-    assert_eq!(ensure(&world, 2).await, secret(1).expose());
-    world.store.set_secret(&account("acme"), &secret(3), at(6)).await.expect("the secret is written");
-    assert_eq!(ensure(&world.restart().await, 4).await, secret(3).expose());
+    assert_eq!(ensure(&world, 1).await, [secret(1)]);
+    assert_eq!(ensure(&world, 2).await, [secret(1)]);
+    set(&world, secret(3)).await;
+    assert_eq!(ensure(&world.restart().await, 4).await, [secret(3)]);
 }
 
 /// Whoever starts first on an empty store decides for all.
@@ -89,16 +121,105 @@ pub async fn servers_that_start_at_once_have_one_secret(home: Arc<dyn Home>) {
     let acme = account("acme");
     let ensures = (1..=8).map(|byte| {
         let (store, acme) = (world.store.clone(), &acme);
-        async move {
-            let fresh = Secret::from_key(&[byte; 32]).expect("a key of a good length");
-            store.ensure_secret(acme, &fresh, at(5)).await.expect("the secret is read or written").expose()
-        }
+        async move { store.ensure_secret(acme, &secret(byte), at(5)).await }
     });
-    let mut ensured = futures_util::future::join_all(ensures).await;
-    let stored = world.store.secrets(&acme).await.expect("the secrets are read");
-    assert_eq!(stored.len(), 1);
-    ensured.dedup();
-    assert_eq!(ensured, [stored[0].expose()]);
+    let ensured = futures_util::future::join_all(ensures).await;
+    assert!(ensured.iter().all(Result::is_ok), "{ensured:?}");
+    assert_eq!(signing(&world, 5).await.len(), 1);
+}
+
+/// The new one is first, and the one before signs until its time is up.
+pub async fn a_rotated_secret_signs_beside_the_new_one(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    set(&world, secret(1)).await;
+    assert_eq!(rotate(&world, secret(2), Some(20), 10).await, Rotated::Done);
+    assert_eq!(rotate(&world, secret(3), None, 11).await, Rotated::Done);
+    let world = world.restart().await;
+    assert_eq!(signing(&world, 19).await, [secret(3), secret(2), secret(1)]);
+    assert_eq!(signing(&world, 20).await, [secret(3), secret(2)]);
+    let times: Vec<_> = rows(&world).await.iter().map(|row| (row.created_at, row.signs_until)).collect();
+    assert_eq!(times, [(at(11), None), (at(10), None), (at(5), Some(at(20)))]);
+    assert_eq!(rotate(&world, secret(4), Some(30), 30).await, Rotated::Done);
+    assert_eq!(signing(&world, 30).await, [secret(4), secret(2)], "no overlap is none");
+    let forgotten = rows(&world).await.into_iter().filter(|row| row.retired);
+    let forgotten: Vec<_> = forgotten.map(|row| (row.secret.text().to_owned(), row.signs_until)).collect();
+    assert_eq!(forgotten, [(String::new(), Some(at(30))), (String::new(), Some(at(20)))]);
+}
+
+/// A private key signs beside a shared secret, and each is rotated alone.
+pub async fn kinds_of_secrets_rotate_alone(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    set(&world, secret(1)).await;
+    let private = |byte| secret_of(SecretKind::Ed25519, byte);
+    rotate(&world, private(2), None, 10).await;
+    rotate(&world, private(3), Some(20), 11).await;
+    rotate(&world, secret(4), Some(12), 12).await;
+    assert_eq!(signing(&world, 19).await, [secret(4), private(3), private(2)]);
+    assert_eq!(signing(&world, 20).await, [secret(4), private(3)]);
+}
+
+/// Each adds an entry to a header.
+pub async fn so_many_secrets_sign_and_no_more(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    set(&world, secret(1)).await;
+    for byte in 2..=10 {
+        assert_eq!(rotate(&world, secret(byte), None, 10).await, Rotated::Done);
+    }
+    assert_eq!(rotate(&world, secret(11), None, 11).await, Rotated::Full);
+    assert_eq!(signing(&world, 11).await.len(), MAX_SIGNING);
+    assert_eq!(signing(&world, 11).await[0], secret(10), "nothing was changed");
+    retire(&world, Retirement::Previous, 12).await;
+    assert_eq!(signing(&world, 12).await, [secret(10)]);
+    assert_eq!(rotate(&world, secret(11), None, 13).await, Rotated::Done);
+}
+
+/// Retired is forgotten; something goes on signing.
+pub async fn secrets_are_retired(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    set(&world, secret(1)).await;
+    for byte in [2, 3] {
+        rotate(&world, secret(byte), None, 10).await;
+    }
+    let ids: Vec<i64> = rows(&world).await.iter().map(|row| row.id).collect();
+    assert_eq!(retire(&world, Retirement::One(ids[0]), 11).await, Retired::HasPrevious);
+    assert_eq!(retire(&world, Retirement::One(ids[2]), 12).await, Retired::Done(vec![ids[2]]));
+    assert_eq!(retire(&world, Retirement::One(ids[2]), 13).await, Retired::NotFound);
+    assert_eq!(retire(&world, Retirement::One(-1), 13).await, Retired::NotFound);
+    assert_eq!(retire(&world, Retirement::Previous, 14).await, Retired::Done(vec![ids[1]]));
+    assert_eq!(retire(&world, Retirement::Previous, 15).await, Retired::Done(Vec::new()));
+    assert_eq!(retire(&world, Retirement::One(ids[0]), 16).await, Retired::Last);
+    let world = world.restart().await;
+    let left: Vec<_> =
+        rows(&world).await.into_iter().map(|row| (row.secret.text().len(), row.signs_until)).collect();
+    assert_eq!(left, [(secret(3).text().len(), None), (0, Some(at(14))), (0, Some(at(12)))]);
+}
+
+/// What is left of secrets is bounded.
+pub async fn only_the_last_retired_secrets_are_kept(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    set(&world, secret(1)).await;
+    for number in 2..=30 {
+        rotate(&world, secret(number), Some(0), i64::from(number)).await;
+    }
+    let rows = rows(&world).await;
+    assert_eq!((rows.len(), rows[0].secret.clone()), (21, secret(30)));
+    assert!(rows[1..].iter().all(|row| row.retired));
+}
+
+/// What is stored is put back as it is, and only over what was read.
+pub async fn a_secret_is_sealed_where_it_is(home: Arc<dyn Home>) {
+    let world = world(home).await;
+    set(&world, secret(1)).await;
+    let (id, sealed) = (rows(&world).await[0].id, StoredSecret::of_row(SecretKind::Hmac, "enc1:AAAA"));
+    let reseal = async |open: &StoredSecret| {
+        world.store.reseal_secret(id, open, &sealed).await.expect("the secret is written")
+    };
+    assert!(!reseal(&secret(2)).await);
+    assert!(reseal(&secret(1)).await && !reseal(&secret(1)).await);
+    assert_eq!(signing(&world, 5).await, [sealed]);
+    let refused = account::opened(&Vault::default(), &account("acme"), &rows(&world).await[0]);
+    let refused = refused.expect_err("there is no key").to_string();
+    assert!(refused.contains(&format!("row {id} of table secret")) && !refused.contains("AAAA"), "{refused}");
 }
 
 /// The first key of a name stays.

@@ -197,6 +197,12 @@ macro_rules! contract_tests {
             one_secret_replaces_another
             the_first_secret_stays
             servers_that_start_at_once_have_one_secret
+            a_rotated_secret_signs_beside_the_new_one
+            kinds_of_secrets_rotate_alone
+            so_many_secrets_sign_and_no_more
+            secrets_are_retired
+            only_the_last_retired_secrets_are_kept
+            a_secret_is_sealed_where_it_is
             server_keys_are_kept
         ]);
         $crate::contract_tests!(@pairs $home, transfer [

@@ -7,7 +7,8 @@ use base64::prelude::BASE64_STANDARD;
 use cogwire_core::id::FileId;
 use cogwire_core::prediction::{Kind as RequestKind, Request};
 use cogwire_core::webhook::event::WebhookEvent;
-use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::signature::{Secret, SecretKind};
+use cogwire_core::webhook::vault::StoredSecret;
 
 use super::fixture::{
     World, account, at, id, item, log, new, node, request, request_with_webhook, said, succeeded,
@@ -73,7 +74,7 @@ async fn add_accounts(world: &World) {
 }
 
 async fn set_secret(world: &World, byte: u8) {
-    let secret = Secret::from_key(&[byte; 32]).expect("a key of a good length");
+    let secret = StoredSecret::from(&Secret::fresh(SecretKind::Hmac, &[byte; 32]));
     world.store.set_secret(&account("acme"), &secret, at(3)).await.expect("the secret is written");
 }
 
@@ -291,7 +292,7 @@ pub async fn what_is_added_after_an_import_comes_after_it(from: Arc<dyn Home>, t
     let (from, to) = (full(from).await, World::new(to).await);
     import(&*to.store, &export(&*from.store).await).await.expect("the target is empty");
     let other = account("other");
-    let secret = Secret::from_key(&[6; 32]).expect("a key of a good length");
+    let secret = StoredSecret::from(&Secret::fresh(SecretKind::Hmac, &[6; 32]));
     to.store.set_secret(&other, &secret, at(4)).await.expect("its number is free");
     set_secret(&to, 5).await;
     let runs = async |world: &World| {

@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
-use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::vault::StoredSecret;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::SqliteStore;
 use super::failure::Outcome;
-use super::row::Row;
+use super::row::{Row, micros};
 use super::writer::Class;
-use crate::account::{AccountStore, Token};
+use crate::account::{AccountStore, Retired, Retirement, Rotated, Rotation, SecretRow, Token};
 use crate::error::Result;
+use crate::secret::{self, MAX_RETIRED};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -39,19 +40,44 @@ impl AccountStore for SqliteStore {
         self.write(Class::Api, move |batch| revoke_token(batch.db, sha256)).await
     }
 
-    async fn secrets(&self, account: &AccountId) -> Result<Vec<Secret>> {
+    async fn secrets(&self, account: &AccountId) -> Result<Vec<SecretRow>> {
         let account = account.clone();
         self.read(move |db| secrets(db, &account)).await
     }
 
-    async fn set_secret(&self, account: &AccountId, secret: &Secret, now: Timestamp) -> Result<()> {
-        let (account, text) = (account.clone(), secret.expose());
-        self.write(Class::Api, move |batch| set_secret(batch.db, &account, &text, now)).await
+    async fn set_secret(&self, account: &AccountId, secret: &StoredSecret, now: Timestamp) -> Result<()> {
+        let (account, secret) = (account.clone(), secret.clone());
+        self.write(Class::Api, move |batch| set_secret(batch.db, &account, &secret, now)).await
     }
 
-    async fn ensure_secret(&self, account: &AccountId, fresh: &Secret, now: Timestamp) -> Result<Secret> {
+    async fn ensure_secret(&self, account: &AccountId, fresh: &StoredSecret, now: Timestamp) -> Result<()> {
         let (account, fresh) = (account.clone(), fresh.clone());
         self.write(Class::Api, move |batch| ensure_secret(batch.db, &account, &fresh, now)).await
+    }
+
+    async fn rotate_secret(
+        &self,
+        account: &AccountId,
+        rotation: Rotation,
+        now: Timestamp,
+    ) -> Result<Rotated> {
+        let account = account.clone();
+        self.write(Class::Api, move |batch| rotate_secret(batch.db, &account, &rotation, now)).await
+    }
+
+    async fn retire_secrets(
+        &self,
+        account: &AccountId,
+        which: Retirement,
+        now: Timestamp,
+    ) -> Result<Retired> {
+        let account = account.clone();
+        self.write(Class::Api, move |batch| retire_secrets(batch.db, &account, which, now)).await
+    }
+
+    async fn reseal_secret(&self, id: i64, open: &StoredSecret, sealed: &StoredSecret) -> Result<bool> {
+        let (open, sealed) = (open.clone(), sealed.clone());
+        self.write(Class::Api, move |batch| reseal_secret(batch.db, id, &open, &sealed)).await
     }
 
     async fn server_key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
@@ -105,36 +131,97 @@ fn revoke_token(db: &Connection, sha256: [u8; 32]) -> Outcome<bool> {
     Ok(db.prepare_cached("DELETE FROM token WHERE sha256 = ?1")?.execute([sha256])? > 0)
 }
 
-fn secrets(db: &Connection, account: &AccountId) -> Outcome<Vec<Secret>> {
+fn secrets(db: &Connection, account: &AccountId) -> Outcome<Vec<SecretRow>> {
     // The account comes first because it names the row; the secret must not appear in an error.
-    let sql = "SELECT account, key FROM secret WHERE account = ?1 AND state = 'active' ORDER BY id DESC";
+    let sql = "SELECT account, id, kind, key, state, created_at, signs_until FROM secret
+               WHERE account = ?1 ORDER BY id DESC";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([&*account.0])?;
     let mut secrets = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row::new("secret", row);
-        let secret = Secret::parse(row.text("key")?).map_err(|error| row.corrupt("key", &error))?;
-        secrets.push(secret);
+        secrets.push(decode_secret(&Row::new("secret", row))?);
     }
     Ok(secrets)
 }
 
-fn set_secret(db: &Connection, account: &AccountId, text: &str, now: Timestamp) -> Outcome<()> {
-    db.prepare_cached("DELETE FROM secret WHERE account = ?1")?.execute([&*account.0])?;
-    add_secret(db, account, text, now)
+fn decode_secret(row: &Row<'_>) -> Outcome<SecretRow> {
+    Ok(SecretRow {
+        id: row.get("id")?,
+        secret: StoredSecret::of_row(row.parse("kind")?, row.text("key")?),
+        retired: row.text("state")? == "retired",
+        created_at: row.time("created_at")?,
+        signs_until: row.optional_time("signs_until")?,
+    })
 }
 
-fn ensure_secret(db: &Connection, account: &AccountId, fresh: &Secret, now: Timestamp) -> Outcome<Secret> {
-    if let Some(current) = secrets(db, account)?.into_iter().next() {
-        return Ok(current);
+fn set_secret(db: &Connection, account: &AccountId, secret: &StoredSecret, now: Timestamp) -> Outcome<()> {
+    let sql = "DELETE FROM secret WHERE account = ?1 AND kind = ?2";
+    db.prepare_cached(sql)?.execute(params![account.0, secret.kind().as_str()])?;
+    add_secret(db, account, secret, now)
+}
+
+fn ensure_secret(db: &Connection, account: &AccountId, fresh: &StoredSecret, now: Timestamp) -> Outcome<()> {
+    match secrets(db, account)?.iter().any(|row| row.signs(now)) {
+        true => Ok(()),
+        false => add_secret(db, account, fresh, now),
     }
-    add_secret(db, account, &fresh.expose(), now)?;
-    Ok(fresh.clone())
 }
 
-fn add_secret(db: &Connection, account: &AccountId, text: &str, now: Timestamp) -> Outcome<()> {
-    let sql = "INSERT INTO secret (account, key, state, created_at) VALUES (?1, ?2, 'active', ?3)";
-    db.prepare_cached(sql)?.execute(params![account.0, text, now.as_micros()])?;
+fn rotate_secret(
+    db: &Connection,
+    account: &AccountId,
+    rotation: &Rotation,
+    now: Timestamp,
+) -> Outcome<Rotated> {
+    let rows = secrets(db, account)?;
+    let Some(replaced) = secret::replaced(&rows, rotation, now) else { return Ok(Rotated::Full) };
+    let until = micros(rotation.overlap_until);
+    for id in replaced {
+        db.prepare_cached("UPDATE secret SET signs_until = ?2 WHERE id = ?1")?.execute(params![id, until])?;
+    }
+    add_secret(db, account, &rotation.fresh, now)?;
+    forget_ended(db, account, now)?;
+    Ok(Rotated::Done)
+}
+
+fn retire_secrets(
+    db: &Connection,
+    account: &AccountId,
+    which: Retirement,
+    now: Timestamp,
+) -> Outcome<Retired> {
+    let retired = secret::retired(&secrets(db, account)?, which, now);
+    if let Retired::Done(ids) = &retired {
+        for id in ids {
+            let sql = "UPDATE secret SET signs_until = ?2 WHERE id = ?1";
+            db.prepare_cached(sql)?.execute(params![id, now.as_micros()])?;
+        }
+        forget_ended(db, account, now)?;
+    }
+    Ok(retired)
+}
+
+/// Removes the keys of those whose time is up, and all of those that are long gone.
+fn forget_ended(db: &Connection, account: &AccountId, now: Timestamp) -> Outcome<()> {
+    let sql = "UPDATE secret SET state = 'retired', key = ''
+               WHERE account = ?1 AND state = 'active' AND signs_until <= ?2";
+    db.prepare_cached(sql)?.execute(params![account.0, now.as_micros()])?;
+    let sql = "DELETE FROM secret WHERE id IN (
+                   SELECT id FROM secret WHERE account = ?1 AND state = 'retired'
+                   ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+    db.prepare_cached(sql)?.execute(params![account.0, MAX_RETIRED])?;
+    Ok(())
+}
+
+fn reseal_secret(db: &Connection, id: i64, open: &StoredSecret, sealed: &StoredSecret) -> Outcome<bool> {
+    let sql = "UPDATE secret SET key = ?3 WHERE id = ?1 AND key = ?2";
+    Ok(db.prepare_cached(sql)?.execute(params![id, open.text(), sealed.text()])? > 0)
+}
+
+fn add_secret(db: &Connection, account: &AccountId, secret: &StoredSecret, now: Timestamp) -> Outcome<()> {
+    let sql = "INSERT INTO secret (account, kind, key, state, created_at) VALUES (?1, ?2, ?3, 'active', ?4)";
+    let values = params![account.0, secret.kind().as_str(), secret.text(), now.as_micros()];
+    db.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 

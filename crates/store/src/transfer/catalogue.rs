@@ -105,6 +105,7 @@ pub static TABLES: [Table; 17] = [
             text("key"),
             text("state"),
             integer("created_at"),
+            text("kind"),
             integer("signs_until").optional(),
         ],
     },

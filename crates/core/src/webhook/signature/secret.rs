@@ -33,7 +33,9 @@ pub enum InvalidSecret {
     #[error("a webhook secret begins with \"whsec_\", or with \"whsk_\" when it is a private key")]
     MissingPrefix,
     /// A public key stands where something has to sign.
-    #[error("a public key (\"whpk_\") signs nothing: give the secret, which begins with \"whsec_\" or \"whsk_\"")]
+    #[error(
+        "a public key (\"whpk_\") signs nothing: give the secret, which begins with \"whsec_\" or \"whsk_\""
+    )]
     PublicKey,
     /// The text uses `-` or `_` where the clients expect `+` or `/`.
     #[error("a webhook secret is standard base64 with '+' and '/', not the URL-safe kind with '-' and '_'")]
@@ -57,7 +59,9 @@ pub enum InvalidSecret {
         bytes: usize,
     },
     /// A private or public key of another length.
-    #[error("a private key (\"whsk_\") has 32 bytes, or 64 with its public key, which has 32; this one has {bytes}")]
+    #[error(
+        "a private key (\"whsk_\") has 32 bytes, or 64 with its public key, which has 32; this one has {bytes}"
+    )]
     WrongKeyLength {
         /// How many bytes there were.
         bytes: usize,

@@ -44,7 +44,9 @@ pub enum Problem {
     #[error("the webhook-timestamp header is not a whole number of seconds since 1970")]
     MalformedTimestamp,
     /// The signature header has no entry that could be checked.
-    #[error("the webhook-signature header has no entry of the form \"v1,<base64 of 32 bytes>\" or \"v1a,<64 bytes>\"")]
+    #[error(
+        "the webhook-signature header has no entry of the form \"v1,<base64 of 32 bytes>\" or \"v1a,<64 bytes>\""
+    )]
     NoEntry,
     /// All entries are of a kind that none of the keys checks.
     #[error("the webhook-signature header has only \"{}\" entries, and no key was given that checks them", .0.entry_prefix())]
@@ -140,7 +142,9 @@ impl Problem {
                 "Pass the header on as it arrived; it is not a date and has no fraction."
             }
             Self::NoEntry => "Pass the header on as it arrived, with the \"v1,\" and all of its entries.",
-            Self::NoKeyOfKind(SecretKind::Hmac) => "Give the secret that the sender shares with you (whsec_...).",
+            Self::NoKeyOfKind(SecretKind::Hmac) => {
+                "Give the secret that the sender shares with you (whsec_...)."
+            }
             Self::NoKeyOfKind(SecretKind::Ed25519) => "Give the sender's public key (whpk_...).",
             Self::TooOld { .. } => {
                 "Compare the clocks of sender and receiver, unless this is a recorded message; then it is a replay."

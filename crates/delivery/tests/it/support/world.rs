@@ -13,10 +13,12 @@ use cogwire_core::time::{Clock, Entropy};
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::{self, Received, Secret};
+use cogwire_core::webhook::vault::{StoredSecret, Vault};
 use cogwire_core::wire::Links;
 use cogwire_delivery::{
     Delivery, DeliveryConfig, Guard, HttpConfig, HttpSink, Parts, Policy, SystemResolver,
 };
+use cogwire_store::account::{Rotated, Rotation};
 use cogwire_store::delivery::{Attempt, Delivery as Message, DeliveryState};
 use cogwire_store::handoff::{self, Handoff};
 use cogwire_store::node::{Node, TakeOver};
@@ -83,8 +85,22 @@ impl World {
             _dir: dir,
         };
         world.store.ensure_account(&account(), world.clock.now()).await.expect("writable");
-        world.store.set_secret(&account(), &world.secrets[0], world.clock.now()).await.expect("writable");
+        world.set_secret(&world.secrets[0]).await;
         world
+    }
+
+    /// From now on, this secret signs alone.
+    pub(crate) async fn set_secret(&self, secret: &Secret) {
+        let stored = StoredSecret::from(secret);
+        self.store.set_secret(&account(), &stored, self.clock.now()).await.expect("writable");
+    }
+
+    /// From now on, this secret signs, and the one before it for a while.
+    pub(crate) async fn rotate_secret(&self, fresh: &Secret, overlap: Duration) {
+        let now = self.clock.now();
+        let rotation = Rotation { fresh: StoredSecret::from(fresh), overlap_until: Some(now + overlap) };
+        let rotated = self.store.rotate_secret(&account(), rotation, now).await.expect("writable");
+        assert_eq!(rotated, Rotated::Done);
     }
 
     /// Begins a new epoch of the node, takes over what earlier ones held, and delivers.
@@ -111,6 +127,7 @@ impl World {
             deliveries: self.flaky.clone(),
             predictions: self.store.clone(),
             accounts: self.store.clone(),
+            vault: Vault::default(),
             sink: Arc::new(sink),
             clock,
             entropy: Arc::new(Counter::default()),
@@ -287,6 +304,11 @@ impl World {
             body: &request.body,
         };
         signature::verify(secrets, &received, self.clock.now().as_seconds(), 300).expect("signed");
+    }
+
+    /// How many secrets signed a request.
+    pub(crate) fn entries(request: &Arrived) -> usize {
+        request.header("webhook-signature").map_or(0, |header| header.split(' ').count())
     }
 }
 

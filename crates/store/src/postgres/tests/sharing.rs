@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use cogwire_core::json::Json;
 use cogwire_core::model::Version;
-use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::signature::{Secret, SecretKind};
+use cogwire_core::webhook::vault::StoredSecret;
 use futures_util::future::join_all;
 
 use super::World;
@@ -58,8 +59,8 @@ async fn of_secrets_that_are_set_at_once_one_stays() {
     let acme = account("acme");
     world.store.ensure_account(&acme, at(0)).await.expect("the account is written");
     let stores = [&world.store, &others[0], &others[1]];
-    let secrets: Vec<Secret> =
-        (1..=12).map(|byte| Secret::from_key(&[byte; 32]).expect("a good length")).collect();
+    let secret = |byte| StoredSecret::from(&Secret::fresh(SecretKind::Hmac, &[byte; 32]));
+    let secrets: Vec<StoredSecret> = (1..=12).map(secret).collect();
     let setting =
         stores.iter().cycle().zip(&secrets).map(|(store, secret)| store.set_secret(&acme, secret, at(1)));
     for set in join_all(setting).await {
