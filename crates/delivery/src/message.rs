@@ -5,8 +5,9 @@ use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::{Content, Ended, Prediction, State};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::{Secret, signature_header};
-use cogwire_core::wire::{Links, message_body};
+use cogwire_core::wire::{Links, is_thin, message_body};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -17,6 +18,7 @@ const EVENT: HeaderName = HeaderName::from_static("cogwire-event");
 const SEQUENCE: HeaderName = HeaderName::from_static("cogwire-sequence");
 const ATTEMPT: HeaderName = HeaderName::from_static("cogwire-attempt");
 const RESENT: HeaderName = HeaderName::from_static("cogwire-resent");
+const BODY: HeaderName = HeaderName::from_static("cogwire-body");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("cogwire/", env!("CARGO_PKG_VERSION")));
@@ -37,8 +39,8 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The headers of an attempt that begins `now`.
-    pub(crate) fn headers(&self, secrets: &[Secret], now: Timestamp) -> HeaderMap {
+    /// The headers of an attempt that begins `now`, for a webhook with these options.
+    pub(crate) fn headers(&self, secrets: &[Secret], options: &WebhookOptions, now: Timestamp) -> HeaderMap {
         let id = self.id.to_string();
         let signature = signature_header(secrets, &id, now.as_seconds(), &self.body);
         let mut headers = HeaderMap::with_capacity(12);
@@ -52,6 +54,10 @@ impl Message {
         headers.insert(ATTEMPT, self.attempt.into());
         if self.manual {
             headers.insert(RESENT, HeaderValue::from_static("true"));
+        }
+        // Only bodies that may be thin are looked into.
+        if options.body.thin_above.is_some() && is_thin(&self.body) {
+            headers.insert(BODY, HeaderValue::from_static("thin"));
         }
         headers
     }
