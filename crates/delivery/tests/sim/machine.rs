@@ -6,6 +6,7 @@ use std::time::Duration;
 use cogwire_core::link::LinkKey;
 use cogwire_core::time::Clock;
 use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::vault::Vault;
 use cogwire_core::wire::Links;
 use cogwire_delivery::{Delivery, DeliveryConfig, Parts};
 use cogwire_store::handoff::{self, Handoff};
@@ -122,6 +123,7 @@ impl Machine {
             deliveries: store.clone(),
             predictions: store.clone(),
             accounts: store,
+            vault: Vault::default(),
             sink: Arc::new(sink),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(dice),

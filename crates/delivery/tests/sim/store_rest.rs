@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use cogwire_core::id::{FileId, PredictionId};
 use cogwire_core::prediction::{AccountId, Deadline, Prediction};
 use cogwire_core::time::Timestamp;
-use cogwire_core::webhook::signature::Secret;
-use cogwire_store::account::Token;
+use cogwire_core::webhook::vault::StoredSecret;
+use cogwire_store::account::{Retired, Retirement, Rotated, Rotation, SecretRow, Token};
 use cogwire_store::prediction::{
     Claimed, Commit, CommitOutcome, CreateOutcome, ExpiredData, FilePage, FileRow, Lease, ListPredictions,
     Load, NewPrediction, Overdue, StreamPage, Wanted,
@@ -109,16 +109,38 @@ impl AccountStore for DistantStore {
         self.pass(self.store.revoke_token(sha256)).await
     }
 
-    async fn secrets(&self, account: &AccountId) -> Result<Vec<Secret>> {
+    async fn secrets(&self, account: &AccountId) -> Result<Vec<SecretRow>> {
         self.pass(self.store.secrets(account)).await
     }
 
-    async fn set_secret(&self, account: &AccountId, secret: &Secret, now: Timestamp) -> Result<()> {
+    async fn set_secret(&self, account: &AccountId, secret: &StoredSecret, now: Timestamp) -> Result<()> {
         self.pass(self.store.set_secret(account, secret, now)).await
     }
 
-    async fn ensure_secret(&self, account: &AccountId, fresh: &Secret, now: Timestamp) -> Result<Secret> {
+    async fn ensure_secret(&self, account: &AccountId, fresh: &StoredSecret, now: Timestamp) -> Result<()> {
         self.pass(self.store.ensure_secret(account, fresh, now)).await
+    }
+
+    async fn rotate_secret(
+        &self,
+        account: &AccountId,
+        rotation: Rotation,
+        now: Timestamp,
+    ) -> Result<Rotated> {
+        self.pass(self.store.rotate_secret(account, rotation, now)).await
+    }
+
+    async fn retire_secrets(
+        &self,
+        account: &AccountId,
+        which: Retirement,
+        now: Timestamp,
+    ) -> Result<Retired> {
+        self.pass(self.store.retire_secrets(account, which, now)).await
+    }
+
+    async fn reseal_secret(&self, id: i64, open: &StoredSecret, sealed: &StoredSecret) -> Result<bool> {
+        self.pass(self.store.reseal_secret(id, open, sealed)).await
     }
 
     async fn server_key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {

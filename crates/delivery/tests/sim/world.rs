@@ -12,6 +12,7 @@ use cogwire_core::time::Clock;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::schedule::Schedule;
 use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::vault::StoredSecret;
 use cogwire_delivery::DeliveryConfig;
 use cogwire_store::delivery::{DeliveryState, ResendOutcome};
 use cogwire_store::handoff::Handoff;
@@ -96,7 +97,7 @@ impl World {
         let store = SqliteStore::open(dir, SqliteOptions::new(clock.now())).expect("a store");
         let (store, secret) = (Arc::new(store), Secret::from_key(&[7; 32]).expect("long enough"));
         wait(store.ensure_account(&account(), clock.now())).expect("writable");
-        wait(store.set_secret(&account(), &secret, clock.now())).expect("writable");
+        wait(store.set_secret(&account(), &StoredSecret::from(&secret), clock.now())).expect("writable");
         let bounds = Bounds { in_all: config.max_in_flight, per_origin: config.per_origin };
         let ledger = Ledger::new(bounds);
         let origins: Vec<String> = (0..dice.number(1, 5)).map(|n| format!("http://r{n}.test")).collect();
