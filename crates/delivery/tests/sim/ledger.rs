@@ -38,6 +38,7 @@ pub(crate) struct Tally {
     pub(crate) requests: u64,
     pub(crate) delivered: u64,
     pub(crate) exhausted: u64,
+    pub(crate) too_old: u64,
     pub(crate) repeated: u64,
     pub(crate) fenced: u64,
     pub(crate) answers_lost: u64,
@@ -56,11 +57,12 @@ impl Tally {
         self.fields().into_iter().all(|count| *count > 0)
     }
 
-    fn fields(&mut self) -> [&mut u64; 10] {
+    fn fields(&mut self) -> [&mut u64; 11] {
         let Self {
             requests,
             delivered,
             exhausted,
+            too_old,
             repeated,
             fenced,
             answers_lost,
@@ -73,6 +75,7 @@ impl Tally {
             requests,
             delivered,
             exhausted,
+            too_old,
             repeated,
             fenced,
             answers_lost,
