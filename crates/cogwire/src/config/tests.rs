@@ -114,6 +114,15 @@ fn errors_name_the_place_and_what_to_write() {
                 .to_owned(),
         ),
         (
+            vec!["--webhook-schedule", "1s,soon"],
+            "--webhook-schedule: \"1s,soon\" is not replicate, standard, or delays of 1ms to 30d such as 5s,1m,1h"
+                .to_owned(),
+        ),
+        (
+            vec!["--webhook-max-age", "5s"],
+            "--webhook-max-age: \"5s\" is not a time from 1m to 30d".to_owned(),
+        ),
+        (
             vec!["--webhook-log-tail", "none"],
             "--webhook-log-tail: \"none\" is not all, or a size such as 64KiB".to_owned(),
         ),
@@ -140,6 +149,19 @@ fn errors_name_the_place_and_what_to_write() {
     }
     let broken = refusal(&["--config", not_toml.path().to_str().expect("a name")]);
     assert!(broken.starts_with(&format!("{}:2: this is not TOML: ", path(&not_toml))), "{broken}");
+}
+
+#[test]
+fn failed_webhooks_are_tried_again_as_it_is_wanted() {
+    let webhooks = |flags: &[&str]| read(flags).expect("valid").webhooks;
+    let usual = webhooks(&[]);
+    assert_eq!(
+        (usual.schedule.to_string().as_str(), usual.max_age),
+        ("replicate", Duration::from_secs(259_200))
+    );
+    let patient = webhooks(&["--webhook-schedule", "standard", "--webhook-max-age", "7d"]);
+    assert_eq!((patient.schedule.attempts(), patient.max_age), (10, Duration::from_secs(604_800)));
+    assert_eq!(webhooks(&["--webhook-schedule", "5s, 1m,1h"]).schedule.to_string(), "5s,60s,3600s");
 }
 
 #[test]
