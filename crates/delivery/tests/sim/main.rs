@@ -1,10 +1,11 @@
 //! The sender in a simulated world: thousands of ways in which things go wrong, each of them repeatable.
 //!
 //! A seed decides everything: how many nodes and receivers there are, when predictions end, which use cases the store refuses
-//! and whose answers it loses, when nodes die, stop, start, stand still and have their clocks set, and how receivers treat
-//! requests. Then everything is left in peace, and what receivers saw is compared with what is promised: every end is told
-//! or given up after its whole schedule, messages begin in order and one at a time whoever sends them, the final one last,
-//! the same id and body each time, within the bounds, within the lease, and not again once the store knows that it arrived.
+//! and whose answers it loses, when nodes die, stop, start, stand still, are cut off and have their clocks set, and how
+//! receivers treat requests. Then everything is left in peace, and what receivers saw is compared with what is promised: every
+//! end is told or given up after its whole schedule, messages begin in order and one at a time whoever sends them, the final
+//! one last, the same id and body each time, within the bounds, within the lease, and not again once the store knows that it
+//! arrived.
 //!
 //! **What is real**: all of this crate above the sink, the handoff, and SQLite with every decision about lanes. **What is
 //! not**: the network, which is simulated at the seam of [`Sink`](cogwire_delivery::Sink) (the real sink has its own tests,

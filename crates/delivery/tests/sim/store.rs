@@ -70,7 +70,8 @@ impl Sky {
     ) -> Result<T> {
         self.way(machine).await;
         let weather = self.weather();
-        if self.time.now() < weather.away_until || self.dice.percent(weather.refused) {
+        let is_away = machine.is_cut_off() || self.time.now() < weather.away_until;
+        if is_away || self.dice.percent(weather.refused) {
             self.way(machine).await;
             return Err(Error::Unavailable("the weather is bad".to_owned()));
         }

@@ -108,8 +108,8 @@ impl Wake for Unpark {
     }
 }
 
-/// One machine's clock, which can be set, and the machine's pauses: while it is paused, nobody on it notices anything, and
-/// nothing that it does has an effect outside.
+/// One machine's clock, which can be set, the machine's pauses, and its way to the store, which can be cut. While it is
+/// paused, nobody on it notices anything, and nothing that it does has an effect outside.
 #[derive(Clone)]
 pub(crate) struct MachineClock {
     time: VirtualTime,
@@ -117,11 +117,13 @@ pub(crate) struct MachineClock {
     ahead: Arc<AtomicI64>,
     /// Microseconds of virtual time.
     paused_until: Arc<AtomicU64>,
+    /// Microseconds of virtual time.
+    cut_off_until: Arc<AtomicU64>,
 }
 
 impl MachineClock {
     pub(crate) fn new(time: VirtualTime) -> Self {
-        Self { time, ahead: Arc::default(), paused_until: Arc::default() }
+        Self { time, ahead: Arc::default(), paused_until: Arc::default(), cut_off_until: Arc::default() }
     }
 
     /// Sets the wall clock, so many seconds ahead of the true time.
@@ -130,8 +132,20 @@ impl MachineClock {
     }
 
     pub(crate) fn pause(&self, duration: Duration) {
-        let until = u64::try_from((self.time.now() + duration).as_micros()).expect("a short simulation");
-        self.paused_until.fetch_max(until, Ordering::Relaxed);
+        self.paused_until.fetch_max(self.micros_after(duration), Ordering::Relaxed);
+    }
+
+    /// Lets it not reach the store for a while.
+    pub(crate) fn cut_off(&self, duration: Duration) {
+        self.cut_off_until.fetch_max(self.micros_after(duration), Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.time.now() < Duration::from_micros(self.cut_off_until.load(Ordering::Relaxed))
+    }
+
+    fn micros_after(&self, duration: Duration) -> u64 {
+        u64::try_from((self.time.now() + duration).as_micros()).expect("a short simulation")
     }
 
     /// Whatever leaves the machine or comes to it passes here.

@@ -158,13 +158,14 @@ impl World {
         for _ in 0..dice.number(4, 20) {
             self.around.time.sleep(dice.millis(0, 6000)).await;
             let index = dice.number(0, self.fleet.len() - 1);
-            match dice.number(1, 7) {
+            match dice.number(1, 8) {
                 1 => self.fleet.with(index, Machine::kill),
                 2 => self.fleet.stop(index).await,
                 3 => self.fleet.with(index, |machine| machine.clock.pause(dice.millis(10, 20_000))),
                 4 => self.fleet.with(index, |machine| machine.clock.set_ahead(seconds_ahead(dice))),
                 5 => self.lose_the_store_for(dice.millis(10, 15_000)),
-                6 => self.around.receivers.set(dice.pick::<String>(&self.origins), *dice.pick(&Temper::ALL)),
+                6 => self.fleet.with(index, |machine| machine.clock.cut_off(dice.millis(10, 20_000))),
+                7 => self.around.receivers.set(dice.pick::<String>(&self.origins), *dice.pick(&Temper::ALL)),
                 _ => self.resend_something(),
             }
             let index = dice.number(0, self.fleet.len() - 1);
