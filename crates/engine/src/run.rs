@@ -37,6 +37,7 @@ const MOST_PENDING: usize = 4096;
 /// A run in progress.
 struct RunLoop {
     shared: Arc<Shared>,
+    place: Place,
     prediction: Prediction,
     lease: Lease,
     claimed_at: Timestamp,
@@ -66,10 +67,7 @@ impl Shared {
         let id = claimed.prediction.id();
         self.lock_running().insert(id, cancel.clone());
         let place = Place { shared: shared.clone(), id, slot: Some(slot) };
-        self.tracker.spawn(async move {
-            let _place = place;
-            RunLoop::new(shared, claimed, cancel).run().await;
-        });
+        self.tracker.spawn(RunLoop::new(shared, claimed, place, cancel).run());
     }
 }
 
@@ -79,6 +77,15 @@ struct Place {
     id: PredictionId,
     /// There until this is dropped.
     slot: Option<Slot>,
+}
+
+impl Place {
+    /// The model is done with this run. Whoever is next need not wait until its end is durable.
+    fn leave_instance(&mut self) {
+        if self.slot.as_mut().is_some_and(Slot::leave_instance) {
+            self.shared.work.notify_one();
+        }
+    }
 }
 
 impl Drop for Place {
@@ -92,12 +99,13 @@ impl Drop for Place {
 }
 
 impl RunLoop {
-    fn new(shared: Arc<Shared>, claimed: Claimed, cancel: CancellationToken) -> Self {
+    fn new(shared: Arc<Shared>, claimed: Claimed, place: Place, cancel: CancellationToken) -> Self {
         let claimed_at = shared.clock.now();
         metrics::histogram!("cogwire_prediction_queue_seconds")
             .record(claimed_at.since(claimed.prediction.request.created_at).as_secs_f64());
         Self {
             shared,
+            place,
             prediction: claimed.prediction,
             lease: claimed.lease,
             claimed_at,
@@ -191,6 +199,9 @@ impl RunLoop {
     }
 
     async fn fold(&mut self, event: RunEvent) -> Going {
+        if matches!(event, RunEvent::Ended(_)) {
+            self.place.leave_instance();
+        }
         match event {
             RunEvent::Started => {
                 self.pending.started_at.get_or_insert(self.shared.clock.now());

@@ -14,7 +14,14 @@ use crate::Shared;
 pub(crate) struct Slot {
     _of_node: OwnedSemaphorePermit,
     /// Of a version whose instances are counted.
-    _of_version: Option<OwnedSemaphorePermit>,
+    of_version: Option<OwnedSemaphorePermit>,
+}
+
+impl Slot {
+    /// Frees the instance for somebody else; what is left to do counts for the node's bound only. `false` when there is none.
+    pub(crate) fn leave_instance(&mut self) -> bool {
+        self.of_version.take().is_some()
+    }
 }
 
 /// What may be waiting in the store. A slot that becomes free is not worth a look there when nothing is, and would be missing
@@ -114,7 +121,7 @@ impl Shared {
             Some(capacity) => Some(capacity.clone().try_acquire_owned().ok()?),
             None => None,
         };
-        Some(Slot { _of_node: self.slots.clone().try_acquire_owned().ok()?, _of_version: of_version })
+        Some(Slot { _of_node: self.slots.clone().try_acquire_owned().ok()?, of_version })
     }
 }
 
@@ -157,7 +164,7 @@ impl Places {
             .map(|claimed| {
                 let of_version = self.of_versions.get_mut(&claimed.prediction.request.version);
                 let of_version = of_version.map(|permits| permits.split(1).expect(ENOUGH));
-                let slot = Slot { _of_node: self.of_node.split(1).expect(ENOUGH), _of_version: of_version };
+                let slot = Slot { _of_node: self.of_node.split(1).expect(ENOUGH), of_version };
                 (claimed, slot)
             })
             .collect()
