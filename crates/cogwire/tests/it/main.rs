@@ -26,3 +26,4 @@ mod trigger;
 mod uploads;
 mod wait;
 mod webhooks;
+mod webhooks_options;

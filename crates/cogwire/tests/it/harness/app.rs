@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use cogwire::config::Roles;
+use cogwire_core::time::{Clock, Timestamp};
+use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::Secret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,6 +31,11 @@ pub(crate) struct Options {
     pub(crate) public_url: Option<String>,
     /// Whether the clock follows the database's.
     pub(crate) corrected: bool,
+    /// What is wanted of webhooks whose create does not say.
+    pub(crate) webhook_options: WebhookOptions,
+    /// The secret that the configuration gives.
+    pub(crate) webhook_secret: Option<Secret>,
+    pub(crate) vault: Vault,
 }
 
 impl Default for Options {
@@ -42,6 +49,9 @@ impl Default for Options {
             roles: Roles::ALL,
             public_url: None,
             corrected: false,
+            webhook_options: WebhookOptions::default(),
+            webhook_secret: None,
+            vault: Vault::default(),
         }
     }
 }

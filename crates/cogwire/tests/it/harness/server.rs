@@ -89,6 +89,9 @@ fn config(dir: &Path, options: &Options) -> Config {
     config.max_running = options.max_running;
     config.limits.run = options.run_timeout;
     config.roles = options.roles;
+    config.webhooks.options = options.webhook_options.clone();
+    config.secrets.webhook_secret = options.webhook_secret.clone();
+    config.vault = options.vault.clone();
     config.public_url = options.public_url.as_ref().map(|url| url.parse().expect("a URL"));
     config.output_files = match options.output_files.as_str() {
         "auto" => FileMode::Auto,
