@@ -107,6 +107,9 @@ impl Customer {
         };
         let outcome = wait(self.around.store.commit(commit)).expect("writable");
         let CommitOutcome::Committed(effect) = outcome else { panic!("nobody else changes it") };
+        if transition.wants().start {
+            self.around.ledger.start_promised(prediction.id());
+        }
         if let Some(completed) = &transition.wants().completed {
             self.around.ledger.promised(prediction.id(), completed.body.clone().into());
         }

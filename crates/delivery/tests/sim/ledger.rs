@@ -125,6 +125,8 @@ struct LaneSeen {
     open: Option<(DeliveryId, Duration)>,
     /// The final message, as it was committed.
     promised: Option<Bytes>,
+    /// Whether a message about the beginning was owed.
+    start_promised: bool,
 }
 
 impl Ledger {
@@ -143,6 +145,16 @@ impl Ledger {
     /// An end was committed, and its message is owed.
     pub(crate) fn promised(&self, prediction: PredictionId, body: Bytes) {
         self.lock().lanes.entry(prediction).or_default().promised = Some(body);
+    }
+
+    /// A beginning was committed, and its message is owed.
+    pub(crate) fn start_promised(&self, prediction: PredictionId) {
+        self.lock().lanes.entry(prediction).or_default().start_promised = true;
+    }
+
+    /// Whether a beginning was owed.
+    pub(crate) fn owes_start(&self, prediction: PredictionId) -> bool {
+        self.lock().lanes.get(&prediction).is_some_and(|lane| lane.start_promised)
     }
 
     /// Somebody asked for a message to be sent again.

@@ -269,14 +269,18 @@ impl World {
         self.look_at_the_rest(prediction, id);
     }
 
-    /// Messages before the final one do not stay on their way.
+    /// The beginning is never left out, and messages before the final one do not stay on their way.
     fn look_at_the_rest(&self, prediction: PredictionId, last: DeliveryId) {
+        let (ledger, mut starts) = (&self.around.ledger, 0);
         for message in wait(self.around.store.deliveries(prediction)).expect("readable") {
             let (id, state) = (message.id, message.state);
             let is_open = matches!(state, DeliveryState::Pending | DeliveryState::Sending);
-            self.around.ledger.require(!is_open, || format!("{id} is {state} in the end"));
-            self.around.ledger.require(id.seq <= last.seq, || format!("{id} comes after the final {last}"));
+            ledger.require(!is_open, || format!("{id} is {state} in the end"));
+            ledger.require(id.seq <= last.seq, || format!("{id} comes after the final {last}"));
+            starts += usize::from(message.event == WebhookEvent::Start);
         }
+        let owed = usize::from(ledger.owes_start(prediction));
+        ledger.require(starts == owed, || format!("{prediction} owes {owed} starts and has {starts}"));
     }
 
     /// The final message of a prediction, of which there is one.
