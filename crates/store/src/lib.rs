@@ -15,6 +15,7 @@ mod change;
 pub mod contract;
 pub mod delivery;
 mod error;
+pub mod event;
 pub mod failpoint;
 pub mod handoff;
 mod lane;
@@ -34,6 +35,7 @@ pub use account::AccountStore;
 pub use catalog::CatalogStore;
 pub use delivery::DeliveryStore;
 pub use error::{Error, Result};
+pub use event::EventStore;
 pub use handoff::{Handoff, HandoffPermit, LaneInbox};
 pub use lease::NodeLease;
 pub use migration::SchemaVersion;
@@ -49,6 +51,7 @@ pub use upload::UploadStore;
 pub trait Store:
     PredictionStore
     + DeliveryStore
+    + EventStore
     + CatalogStore
     + AccountStore
     + UploadStore
@@ -61,6 +64,7 @@ pub trait Store:
 impl<T> Store for T where
     T: PredictionStore
         + DeliveryStore
+        + EventStore
         + CatalogStore
         + AccountStore
         + UploadStore

@@ -14,8 +14,8 @@ use super::fixture::{
     succeeded,
 };
 use crate::delivery::{
-    Attempt, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, LaneOutcome,
-    ListDeliveries, ResendOutcome, Verdict,
+    Attempt, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, LaneOutcome, ListDeliveries,
+    ResendOutcome, Verdict,
 };
 
 /// A prediction that ended at `at(number)`, and the lane with its final message, held.

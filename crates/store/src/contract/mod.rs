@@ -12,6 +12,7 @@ pub mod committing;
 pub mod contention;
 pub mod creating;
 pub mod deliveries;
+pub mod events;
 pub(crate) mod fixture;
 pub mod lanes;
 pub mod listing;
@@ -146,6 +147,13 @@ macro_rules! contract_tests {
             a_failed_intermediate_message_is_not_sent_again
             messages_are_listed_newest_first
             the_backlog_is_counted
+        ]);
+        $crate::contract_tests!(@module $home, events [
+            ends_are_events_in_their_order
+            events_are_read_on_from_a_cursor
+            a_page_of_events_is_bounded_in_bytes
+            events_go_with_their_messages
+            a_reader_misses_nothing_while_many_write
         ]);
         $crate::contract_tests!(@module $home, contention [
             nodes_that_claim_at_once_get_different_lanes

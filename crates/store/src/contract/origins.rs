@@ -127,7 +127,8 @@ pub async fn origins_can_be_left_out(home: Arc<dyn Home>) {
     for (number, origin) in [(1, "a"), (2, "b"), (3, "a"), (4, "c"), (5, "b")] {
         owe(&world, number, &format!("http://{origin}.example")).await;
     }
-    let skip: Arc<[String]> = ["http://a.example", "http://b.example", "http://z.example"].map(String::from).into();
+    let skip: Arc<[String]> =
+        ["http://a.example", "http://b.example", "http://z.example"].map(String::from).into();
     let without = LaneClaim { skip, ..LaneClaim::of_any(10, 10, at(100)) };
     let first = claim_as(&world, without.clone()).await;
     assert_eq!((claimed_numbers(&first), first.next_due), (vec![4], None));
@@ -161,7 +162,10 @@ pub async fn one_origin_can_be_asked_for(home: Arc<dyn Home>) {
 pub async fn claims_go_on_where_the_last_one_stopped(home: Arc<dyn Home>) {
     let world = World::new(home).await;
     let count = ORIGINS_PER_CLAIM as u32 + 5;
-    join_all((1..=count).map(async |number| owe(&world, number, &format!("http://{number:03}.example")).await)).await;
+    join_all(
+        (1..=count).map(async |number| owe(&world, number, &format!("http://{number:03}.example")).await),
+    )
+    .await;
     let skip: Arc<[String]> = ["http://010.example".to_owned()].into();
     let any = LaneClaim { skip, ..LaneClaim::of_any(2, 10, at(i64::from(count))) };
     let first = claim_as(&world, any.clone()).await;

@@ -10,6 +10,7 @@ use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::signature::{Secret, SecretKind};
 use cogwire_core::webhook::vault::StoredSecret;
 
+use super::events::so_many_events;
 use super::fixture::{
     World, account, at, id, item, log, new, node, request, request_with_webhook, said, succeeded,
 };
@@ -285,6 +286,10 @@ pub async fn work_goes_on_where_it_was_moved(from: Arc<dyn Home>, to: Arc<dyn Ho
     assert_eq!(claimed, [id(1), id(3)]);
     let lane = to.claim_lane(at(40)).await;
     assert!(lane.prediction == id(4) && lane.final_body.is_some(), "{lane:?}");
+    let mut run = to.create_run(request_with_webhook(5, &[WebhookEvent::Completed])).await;
+    to.advance(&mut run, succeeded(), at(50)).await;
+    let events = so_many_events(&to, "acme", None, 2).await;
+    assert_eq!(events.iter().map(|event| event.delivery.prediction).collect::<Vec<_>>(), [id(4), id(5)]);
 }
 
 /// Numbers that a store gives go on after those that were moved.

@@ -82,9 +82,11 @@ fn still_owed(last: FinalMessage, finished: &FinishedAttempt) -> Option<FinalMes
             let first_attempt_at = Some(last.schedule_began_at(started_at));
             Some(FinalMessage { tries: last.tries + 1, first_attempt_at, due_at, ..last })
         }
-        Verdict::Postponed(due_at) => {
-            Some(FinalMessage { first_attempt_at: last.first_attempt_at.or(Some(started_at)), due_at, ..last })
-        }
+        Verdict::Postponed(due_at) => Some(FinalMessage {
+            first_attempt_at: last.first_attempt_at.or(Some(started_at)),
+            due_at,
+            ..last
+        }),
     }
 }
 

@@ -89,7 +89,7 @@ const fn bytes(name: &'static str) -> Column {
 }
 
 /// All tables, in the order in which they are moved: what others refer to comes first.
-pub static TABLES: [Table; 17] = [
+pub static TABLES: [Table; 18] = [
     Table { name: "account", key_columns: 1, columns: &[text("id"), integer("created_at")] },
     Table {
         name: "token",
@@ -264,6 +264,11 @@ pub static TABLES: [Table; 17] = [
             integer("lease_no"),
             integer("created_at"),
         ],
+    },
+    Table {
+        name: "event",
+        key_columns: 2,
+        columns: &[text("prediction_id"), integer("seq"), text("account"), integer("position")],
     },
     Table {
         name: "attempt",

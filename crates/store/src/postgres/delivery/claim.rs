@@ -110,11 +110,7 @@ pub(super) async fn claim(db: Db, node: &NodeEpoch, claim: &LaneClaim) -> Outcom
     Ok(LaneClaims::of(lanes, next_due, claim.after.clone(), stopped))
 }
 
-async fn look_and_take(
-    db: &Db,
-    node: &NodeEpoch,
-    claim: &LaneClaim,
-) -> Outcome<Vec<tokio_postgres::Row>> {
+async fn look_and_take(db: &Db, node: &NodeEpoch, claim: &LaneClaim) -> Outcome<Vec<tokio_postgres::Row>> {
     let (node, now) = (&*node.0, claim.now.as_micros());
     let (limit, per_origin) = (i64::from(claim.limit), i64::from(claim.per_origin));
     let limits: [&(dyn ToSql + Sync); 4] = [&node, &now, &limit, &per_origin];

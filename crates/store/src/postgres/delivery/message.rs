@@ -8,6 +8,7 @@ use cogwire_core::id::DeliveryId;
 use cogwire_core::time::Timestamp;
 use tokio_postgres::types::ToSql;
 
+use super::event;
 use crate::delivery::{ClaimedLane, DeliveryState};
 use crate::lane::{LaneRow, NewMessage, Settled, missing_body};
 use crate::postgres::columns::Shape;
@@ -35,7 +36,12 @@ pub(in crate::postgres) const MESSAGE: Shape<'_> = Shape(&[
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let (columns, new) = (MESSAGE.names(), MESSAGE.rows(0, "new"));
-    format!("INSERT INTO delivery ({columns}, attempts) SELECT new.*, 0 FROM {new}")
+    let event = event::INSERT;
+    format!(
+        "WITH messages AS (
+           INSERT INTO delivery ({columns}, attempts) SELECT new.*, 0 FROM {new} RETURNING delivery.*)
+         {event}"
+    )
 });
 
 /// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
@@ -57,7 +63,7 @@ pub(in crate::postgres) const BODIES: &str = "
       JOIN delivery ON delivery.prediction_id = ANY (ARRAY[wanted.prediction_id]) AND delivery.seq = wanted.seq
     WHERE body IS NOT NULL";
 
-/// Writes messages for the first time.
+/// Writes messages for the first time, and the events of those that are final.
 pub(super) async fn insert_messages(db: &Db, messages: &MessageColumns<'_>) -> Outcome<()> {
     if messages.is_empty() {
         return Ok(());

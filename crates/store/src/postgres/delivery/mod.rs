@@ -6,6 +6,7 @@
 mod attempt;
 pub(super) mod begin;
 mod claim;
+mod event;
 mod finish;
 pub(super) mod lane;
 pub(super) mod message;
@@ -18,6 +19,7 @@ mod tests;
 
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 
@@ -28,11 +30,13 @@ use crate::delivery::{
     LaneOutcome, ListDeliveries, ResendOutcome,
 };
 use crate::error::Result;
+use crate::event::{EventCursor, EventRow, EventStore};
 use crate::node::NodeEpoch;
 
 #[cfg(all(test, feature = "contract"))]
 pub(super) use self::{
-    attempt::RECORDED, claim::CLAIM as CLAIM_LANES, claim::CLAIM_OF_ORIGIN as CLAIM_LANES_OF_ORIGIN, finish::SETTLE, lane::LOCK as LOCK_LANES,
+    attempt::RECORDED, claim::CLAIM as CLAIM_LANES, claim::CLAIM_OF_ORIGIN as CLAIM_LANES_OF_ORIGIN,
+    event::LATEST as LATEST_EVENT, event::PAGE as EVENTS, finish::SETTLE, lane::LOCK as LOCK_LANES,
     lane::UPDATE as UPDATE_LANES, message::BODIES, message::LOCK as LOCK_MESSAGES,
     message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, resend::SWEEP,
 };
@@ -93,5 +97,21 @@ impl DeliveryStore for PostgresStore {
 
     async fn backlog(&self) -> Result<Backlog> {
         self.database.read(Class::Api, read::backlog).await
+    }
+}
+
+#[async_trait]
+impl EventStore for PostgresStore {
+    async fn events(
+        &self,
+        account: &AccountId,
+        after: Option<EventCursor>,
+        limit: u32,
+    ) -> Result<Vec<EventRow>> {
+        self.database.read(Class::Api, |db| event::page(db, account, after, limit)).await
+    }
+
+    async fn latest_event(&self, account: &AccountId) -> Result<Option<EventCursor>> {
+        self.database.read(Class::Api, |db| event::latest(db, account)).await
     }
 }

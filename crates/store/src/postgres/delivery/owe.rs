@@ -6,6 +6,7 @@ use cogwire_core::id::PredictionId;
 use cogwire_core::webhook::pacing::Next;
 use tokio_postgres::types::ToSql;
 
+use super::event;
 use super::lane::{LANE, LaneColumns, LockedLanes, write_lanes};
 use super::message::{MESSAGE, MessageColumns, insert_messages};
 use crate::change::Change;
@@ -49,11 +50,14 @@ pub(in crate::postgres) fn insert_owed() -> String {
     let is_done = "(new.prediction_id IN (SELECT id FROM done)) IS TRUE";
     let (lane, lanes) = (LANE.names(), LANE.rows(0, "new"));
     let (message, messages) = (MESSAGE.names(), MESSAGE.rows(LANE.0.len(), "new"));
+    let event = event::INSERT;
     format!(
         "lanes AS (
            INSERT INTO lane ({lane}) SELECT * FROM {lanes} WHERE {is_done}),
          messages AS (
-           INSERT INTO delivery ({message}, attempts) SELECT new.*, 0 FROM {messages} WHERE {is_done})"
+           INSERT INTO delivery ({message}, attempts) SELECT new.*, 0 FROM {messages} WHERE {is_done}
+           RETURNING delivery.*),
+         events AS ({event})"
     )
 }
 

@@ -28,6 +28,9 @@ pub(in crate::postgres) const SWEEP: &str = "
     messages AS (
       DELETE FROM delivery USING old
       WHERE delivery.prediction_id = ANY (ARRAY[old.prediction_id]) AND delivery.seq = old.seq),
+    events AS (
+      DELETE FROM event USING old
+      WHERE event.prediction_id = ANY (ARRAY[old.prediction_id]) AND event.seq = old.seq),
     attempts AS (
       DELETE FROM attempt USING old
       WHERE attempt.prediction_id = ANY (ARRAY[old.prediction_id]) AND attempt.seq = old.seq)

@@ -78,7 +78,8 @@ impl Firsts {
         let mut after = claim.after.as_ref().map_or_else(String::new, |after| after.after.clone());
         let mut lanes = Vec::new();
         for _ in 0..ORIGINS_PER_CLAIM {
-            let next = statement.query_row([&after], |row| Ok(decode_first(&Row::new("lane", row)))).optional()?;
+            let next =
+                statement.query_row([&after], |row| Ok(decode_first(&Row::new("lane", row)))).optional()?;
             let Some((origin, first)) = next.transpose()? else { return Ok(Self { lanes, stopped: None }) };
             if !skip.contains(origin.as_str()) {
                 lanes.push((origin.clone(), first));
@@ -134,10 +135,7 @@ fn lanes_of(db: &Connection, origin: &str, limit: u32) -> Outcome<Vec<Waiting>> 
 }
 
 /// One lane of each origin, then a second one of each, until the limits are reached; and when the next of the others is due.
-fn take_turns(
-    mut origins: Vec<Origin>,
-    claim: &LaneClaim,
-) -> (Vec<PredictionId>, Option<Timestamp>) {
+fn take_turns(mut origins: Vec<Origin>, claim: &LaneClaim) -> (Vec<PredictionId>, Option<Timestamp>) {
     let mut lanes = Vec::new();
     for _ in 0..claim.per_origin {
         for origin in &mut origins {

@@ -2,6 +2,7 @@
 
 mod begin;
 mod claim;
+mod event;
 mod finish;
 mod lane;
 pub(super) mod owe;
@@ -10,6 +11,7 @@ mod resend;
 
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 
@@ -21,10 +23,14 @@ use crate::delivery::{
     LaneOutcome, ListDeliveries, ResendOutcome,
 };
 use crate::error::Result;
+use crate::event::{EventCursor, EventRow, EventStore};
 use crate::node::NodeEpoch;
 
 #[cfg(test)]
-pub(super) use self::{claim::NEXT_ORIGIN, claim::OF_ORIGIN, resend::OLD};
+pub(super) use self::{
+    claim::NEXT_ORIGIN, claim::OF_ORIGIN, event::INSERT as INSERT_EVENT, event::LATEST as LATEST_EVENT,
+    event::PAGE as EVENTS, resend::OLD,
+};
 
 #[async_trait]
 impl DeliveryStore for SqliteStore {
@@ -91,5 +97,23 @@ impl DeliveryStore for SqliteStore {
 
     async fn backlog(&self) -> Result<Backlog> {
         self.read(read::backlog).await
+    }
+}
+
+#[async_trait]
+impl EventStore for SqliteStore {
+    async fn events(
+        &self,
+        account: &AccountId,
+        after: Option<EventCursor>,
+        limit: u32,
+    ) -> Result<Vec<EventRow>> {
+        let account = account.clone();
+        self.read(move |db| event::page(db, &account, after, limit)).await
+    }
+
+    async fn latest_event(&self, account: &AccountId) -> Result<Option<EventCursor>> {
+        let account = account.clone();
+        self.read(move |db| event::latest(db, &account)).await
     }
 }

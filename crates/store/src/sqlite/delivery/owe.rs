@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::begin::insert_message;
-use super::lane;
+use super::{event, lane};
 use crate::lane::{FinalBody, is_first, is_touched};
 use crate::prediction::{Commit, LaneEffect};
 use crate::sqlite::failure::Outcome;
@@ -19,6 +19,7 @@ pub(in crate::sqlite) fn owe(
     let Some(owed) = crate::lane::owe(commit, stored, body) else { return Ok(LaneEffect::None) };
     if let Some(message) = &owed.message {
         insert_message(db, &owed.row, message)?;
+        event::insert(db, &owed.row, message)?;
     }
     lane::write(db, &owed.row, owed.write)?;
     Ok(owed.effect)

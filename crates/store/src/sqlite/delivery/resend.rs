@@ -67,6 +67,7 @@ pub(super) fn sweep(db: &Connection, cutoff: Timestamp, limit: u32) -> Outcome<u
     for id in &old {
         let key = params![id.prediction.as_str(), id.seq];
         db.prepare_cached("DELETE FROM attempt WHERE prediction_id = ?1 AND seq = ?2")?.execute(key)?;
+        db.prepare_cached("DELETE FROM event WHERE prediction_id = ?1 AND seq = ?2")?.execute(key)?;
         db.prepare_cached("DELETE FROM delivery WHERE prediction_id = ?1 AND seq = ?2")?.execute(key)?;
     }
     Ok(old.len() as u64)

@@ -1,7 +1,7 @@
 //! The hot queries look rows up; they never read a whole table, however much history there is.
 
 use super::{dir, open};
-use crate::sqlite::delivery::{NEXT_ORIGIN, OF_ORIGIN, OLD};
+use crate::sqlite::delivery::{EVENTS, INSERT_EVENT, LATEST_EVENT, NEXT_ORIGIN, OF_ORIGIN, OLD};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::prediction::{EXPIRED, FILES, OVERDUE, POSITION, WAITING};
 use crate::sqlite::upload;
@@ -30,6 +30,9 @@ async fn every_step_of_a_hot_query_is_a_seek() {
         (NEXT_ORIGIN, "lane_due"),
         (OF_ORIGIN, "lane_due"),
         (OLD, "sqlite_autoindex_delivery_1"),
+        (INSERT_EVENT, "event_order"),
+        (EVENTS, "event_order"),
+        (LATEST_EVENT, "event_order"),
         (upload::NEWEST_FIRST, "upload_of_account"),
         (upload::OLDEST_FIRST, "upload_of_account"),
         (upload::EXPIRED, "upload_expiring"),
