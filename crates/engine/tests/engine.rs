@@ -330,9 +330,10 @@ fn greeter(version: &str, clock: Arc<dyn Clock>, tracker: TaskTracker, work_dir:
         clock: clock.clone(),
         entropy: Arc::new(Counter::default()),
         tracker: tracker.clone(),
+        callbacks: None,
     };
     let scale = Scale { min: 0, max: 1, idle: Duration::from_secs(60) };
-    let model = RunnableModel::cog_worker(entry, model, scale, config, surroundings);
+    let model = RunnableModel::cog_model(entry, model, scale, config, surroundings);
     Runner::new(vec![model], clock, tracker)
 }
 

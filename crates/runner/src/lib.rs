@@ -30,7 +30,7 @@ pub use runtime::builtin::models as builtin_models;
 pub use runtime::cog_http::{
     CallbackRegistry, Callbacks, CogFacts, CogServer, CogServerError, InvalidServerUrl,
 };
-pub use runtime::cog_worker::{CogModel, ProcessConfig, Surroundings};
+pub use runtime::cog_model::{CogModel, ProcessConfig, Surroundings};
 pub use runtime::scripted::{Problem, ScriptError, Scripts};
 pub use schema::NOT_COG;
 pub use temporary::TemporaryFile;

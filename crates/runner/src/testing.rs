@@ -56,6 +56,19 @@ impl Clock for TestClock {
     }
 }
 
+/// Randomness that no other test has, for the names of processes.
+pub(crate) struct Random;
+
+impl Entropy for Random {
+    fn fill(&self, bytes: &mut [u8]) {
+        use std::hash::{BuildHasher, Hasher};
+        for chunk in bytes.chunks_mut(8) {
+            let random = std::hash::RandomState::new().build_hasher().finish().to_le_bytes();
+            chunk.copy_from_slice(&random[..chunk.len()]);
+        }
+    }
+}
+
 /// A clock that stands still until a test moves it.
 pub(crate) struct SteppedClock(watch::Sender<Duration>);
 

@@ -56,8 +56,8 @@ pub(super) fn config(
             clock: foundation.clock.clone(),
             entropy: foundation.entropy.clone(),
             tracker: runs.clone(),
+            callbacks: internal.map(Internal::callbacks),
         },
-        callbacks: internal.map(Internal::callbacks),
     })
 }
 

@@ -24,6 +24,14 @@ impl Boot {
         }
     }
 
+    /// Takes what was said as a whole, in place of what was heard of it so far. Nothing takes the place of nothing.
+    pub(crate) fn settle(&self, logs: &str) {
+        if !logs.is_empty() {
+            self.lock().clear();
+            self.log(logs);
+        }
+    }
+
     /// The last [`MAX_SETUP_LOGS`] bytes at most; when some are missing, it begins with a whole line where there is
     /// one.
     pub(crate) fn logs(&self) -> String {
@@ -80,6 +88,16 @@ mod tests {
         boot.log("\n\n");
         boot.log(&"x".repeat(3 * MAX_SETUP_LOGS));
         assert_eq!(boot.logs(), "x".repeat(MAX_SETUP_LOGS));
+    }
+
+    #[test]
+    fn what_was_heard_gives_way_to_the_whole() {
+        let boot = Boot::default();
+        boot.log("load");
+        boot.settle("");
+        assert_eq!(boot.logs(), "load");
+        boot.settle("loading\ndone\n");
+        assert_eq!(boot.logs(), "loading\ndone\n");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Counted {
 
 #[async_trait]
 impl Launcher for Counted {
-    async fn launch(&self, boot: &Boot) -> Result<Arc<dyn Instance>, BootError> {
+    async fn launch(&self, boot: &Arc<Boot>) -> Result<Arc<dyn Instance>, BootError> {
         let begun = self.clock.monotonic();
         let launched = self.launcher.launch(boot).await;
         match &launched {

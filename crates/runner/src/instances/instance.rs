@@ -22,7 +22,7 @@ pub(crate) trait Launcher: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it did not become ready. Nothing of it is left then.
-    async fn launch(&self, boot: &Boot) -> Result<Arc<dyn Instance>, BootError>;
+    async fn launch(&self, boot: &Arc<Boot>) -> Result<Arc<dyn Instance>, BootError>;
 
     /// What starts instances that train, one for each training; `None` for a model that cannot be trained.
     fn trainer(&self) -> Option<Arc<dyn Launcher>> {

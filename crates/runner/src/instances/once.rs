@@ -1,5 +1,7 @@
 //! An instance for one job: started for it, and stopped after it. So a training has a process of its own.
 
+use std::sync::Arc;
+
 use super::boot::Boot;
 use super::instance::Launcher;
 use super::life::sentence;
@@ -10,7 +12,7 @@ use crate::reporter::{Reporter, Stopped};
 /// Starts an instance, runs the job, and stops the instance however the job ended. What a failed setup said is in
 /// the job's logs.
 pub(crate) async fn run(launcher: &dyn Launcher, job: &Job, reporter: &Reporter) -> Result<End, Stopped> {
-    let boot = Boot::default();
+    let boot = Arc::new(Boot::default());
     let launched = tokio::select! {
         biased;
         stopped = reporter.stopped() => return Err(stopped),

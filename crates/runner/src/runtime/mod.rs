@@ -2,6 +2,7 @@
 
 pub(crate) mod builtin;
 pub(crate) mod cog_http;
+pub(crate) mod cog_model;
 pub(crate) mod cog_worker;
 pub(crate) mod scripted;
 pub(crate) mod wording;

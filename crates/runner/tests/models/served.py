@@ -1,5 +1,6 @@
 """Models for servers: what each does is up to its input."""
 
+import ctypes
 import os
 import pathlib
 import time
@@ -32,6 +33,9 @@ class Values(BasePredictor):
     def dies(self, text):
         print("so long", flush=True)
         os._exit(3)
+
+    def crashes(self, text):
+        ctypes.string_at(0)
 
     def waits(self, text):
         print("waiting", flush=True)

@@ -42,7 +42,7 @@ class Exits(Base):
 
 
 class Weighs(BasePredictor):
-    def setup(self, weights):
+    def setup(self, weights: str):
         self.weights = weights
 
     def predict(self) -> str:

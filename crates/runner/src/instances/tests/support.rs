@@ -166,7 +166,7 @@ pub(super) fn version() -> VersionId {
 
 #[async_trait]
 impl Launcher for FakeLauncher {
-    async fn launch(&self, boot: &Boot) -> Result<Arc<dyn Instance>, BootError> {
+    async fn launch(&self, boot: &Arc<Boot>) -> Result<Arc<dyn Instance>, BootError> {
         let (said, mut saying) = mpsc::unbounded_channel();
         let (outcome, result) = oneshot::channel();
         let controls = Arc::new(Controls::default());

@@ -20,12 +20,13 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// What follows from the schema, if there is one. Without a schema a server checks no input, so any input
-    /// starts a run.
-    pub(super) fn of(coglet: bool, schema: Option<&Json>) -> Self {
+    /// What follows from the server's schema, if it has one. Without a schema a server checks no input, so any input
+    /// starts a run; what is known of the model from elsewhere then says what it gives.
+    pub(super) fn of(coglet: bool, schema: Option<&Json>, known: Option<&Json>) -> Self {
         let Some(schema) = schema else {
-            let form = OutputForm::Value;
-            return Self { coglet, streams: false, answers_polls: false, form, gives_files: false };
+            let form = known.map_or(OutputForm::Value, OutputForm::of);
+            let gives_files = known.is_some_and(OutputForm::is_file);
+            return Self { coglet, streams: false, answers_polls: false, form, gives_files };
         };
         let document = schema.to_value();
         let post = &document["paths"]["/predictions"]["post"];
@@ -54,13 +55,17 @@ mod tests {
                 "components": {"schemas": {"Input": {"type": "object"}, "Output": {"type": "string"}}},
             }))
         };
-        let new = Facts::of(true, Some(&schema(true)));
+        let new = Facts::of(true, Some(&schema(true)), None);
         assert!(new.streams && new.answers_polls);
-        let plain = Facts::of(true, Some(&schema(false)));
+        let plain = Facts::of(true, Some(&schema(false)), None);
         assert!(!plain.streams && plain.answers_polls);
-        let old = Facts::of(false, Some(&schema(true)));
+        let old = Facts::of(false, Some(&schema(true)), None);
         assert!(!old.streams && !old.answers_polls);
-        let silent = Facts::of(true, None);
-        assert!(!silent.streams && !silent.answers_polls);
+        let silent = Facts::of(true, None, None);
+        assert!(!silent.streams && !silent.answers_polls && silent.form == OutputForm::Value);
+        let list = Json::from_value(&json!({"components": {"schemas": {"Output": {
+            "type": "array", "items": {"type": "string", "format": "uri"}}}}}));
+        let known = Facts::of(true, None, Some(&list));
+        assert!(!known.answers_polls && known.form == OutputForm::List && known.gives_files);
     }
 }

@@ -52,6 +52,11 @@ const COGS_WARNING: &str = "<string>:1: DeprecationWarning: ";
 /// What coglet puts before the error of a setup, some of it twice.
 const SETUP_ERROR: &str = "etup failed: ";
 
+/// How a traceback begins, and how the last line of one begins that an old server adds about a setup.
+const TRACEBACK: &str = "Traceback (most recent call last):\n";
+const COGS_EXCEPTION: &str = "cog.server.exceptions.FatalWorkerException: ";
+const OF_SETUP: &str = "Predictor errored during setup: ";
+
 impl Health {
     /// Reads an answer; `None` when it is not one of Cog's.
     pub(super) fn read(answer: &Answer) -> Option<Self> {
@@ -82,13 +87,24 @@ impl Health {
 
     /// What the model's setup said.
     pub(super) fn setup_logs(&self) -> String {
-        let logs = self.setup.as_ref().and_then(|setup| setup.logs.as_deref()).unwrap_or_default();
         if !self.is_coglet() {
-            return logs.to_owned();
+            return self.own_logs().to_owned();
         }
-        let own = logs.lines().filter_map(|line| line.strip_prefix(SETUP_LINE));
+        let own = self.logs().lines().filter_map(|line| line.strip_prefix(SETUP_LINE));
         let own = own.filter(|line| !line.starts_with(COGS_WARNING));
         own.flat_map(|line| [line, "\n"]).collect()
+    }
+
+    fn logs(&self) -> &str {
+        self.setup.as_ref().and_then(|setup| setup.logs.as_deref()).unwrap_or_default()
+    }
+
+    /// The logs without the traceback that an old server adds to those of a setup that has failed, which is its own.
+    fn own_logs(&self) -> &str {
+        let logs = self.logs();
+        let is_cogs = logs.lines().last().is_some_and(|line| line.starts_with(COGS_EXCEPTION));
+        let begins = if is_cogs { logs.rfind(TRACEBACK) } else { None };
+        begins.map_or(logs, |begins| &logs[..begins])
     }
 
     fn is_set_up(&self) -> bool {
@@ -97,10 +113,21 @@ impl Health {
     }
 
     fn setup_error(&self) -> String {
-        let logs = self.setup.as_ref().and_then(|setup| setup.logs.as_deref()).unwrap_or_default();
+        let logs = self.logs();
         let last =
             logs.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
-        last.rsplit_once(SETUP_ERROR).map_or(last, |(_, error)| error).to_owned()
+        match last.strip_prefix(COGS_EXCEPTION) {
+            Some(said) => self.in_full(said.strip_prefix(OF_SETUP).unwrap_or(said)).to_owned(),
+            None => last.rsplit_once(SETUP_ERROR).map_or(last, |(_, error)| error).to_owned(),
+        }
+    }
+
+    /// The last line of the model's own traceback, which also says what kind of error it is.
+    fn in_full<'a>(&'a self, error: &'a str) -> &'a str {
+        let is_it = |line: &&str| {
+            line.strip_suffix(error).is_some_and(|kind| kind.ends_with(": ") && !kind.starts_with(' '))
+        };
+        self.own_logs().lines().rev().find(is_it).unwrap_or(error)
     }
 
     fn complaint(&self) -> String {
@@ -165,5 +192,23 @@ mod tests {
         assert_eq!(health(&new).setup_logs(), "loading\ndone\n");
         let old = serde_json::json!({"status": "READY", "setup": {"logs": "loading\n"}});
         assert_eq!(health(&old).setup_logs(), "loading\n");
+    }
+
+    #[test]
+    fn what_an_old_server_adds_to_a_failed_setup_is_left_out() {
+        let of_model =
+            "Traceback (most recent call last):\nFile \"predict.py\"\nRuntimeError: no weights\nloading\n";
+        let of_cog = "Traceback (most recent call last):\n  File \"runner.py\"\n\
+            cog.server.exceptions.FatalWorkerException: ";
+        let failed =
+            |logs: String| health(&serde_json::json!({"status": "SETUP_FAILED", "setup": {"logs": logs}}));
+        let raised = failed(format!("{of_model}{of_cog}Predictor errored during setup: no weights\n"));
+        assert_eq!(raised.setup_logs(), of_model);
+        assert_eq!(raised.verdict(), Verdict::SetupFailed("RuntimeError: no weights".to_owned()));
+        let died =
+            failed(format!("loading\n{of_cog}Predictor setup failed for an unknown reason. (exitcode 5)\n"));
+        assert_eq!(died.setup_logs(), "loading\n");
+        let error = "Predictor setup failed for an unknown reason. (exitcode 5)";
+        assert_eq!(died.verdict(), Verdict::SetupFailed(error.to_owned()));
     }
 }

@@ -21,13 +21,17 @@ use crate::instances::instance::{BootError, Instance, Launcher};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Finds a server that somebody else has started.
 pub(super) struct Finder {
     pub(super) server: CogServer,
     pub(super) address: Address,
     pub(super) clock: Arc<dyn Clock>,
+    /// The model's OpenAPI document, for a server that has none.
+    pub(super) known_schema: Option<Json>,
+    /// The longest pause between two looks at a server that is not ready.
+    pub(super) longest_pause: Duration,
 }
 
 /// What there is to know about a server before it is used.
@@ -39,7 +43,14 @@ pub(super) struct Found {
 
 #[async_trait]
 impl Launcher for Finder {
-    async fn launch(&self, boot: &Boot) -> Result<Arc<dyn Instance>, BootError> {
+    async fn launch(&self, boot: &Arc<Boot>) -> Result<Arc<dyn Instance>, BootError> {
+        self.connect(boot).await.map(|(ready, _)| Arc::new(ready) as Arc<dyn Instance>)
+    }
+}
+
+impl Finder {
+    /// Waits until the server is ready, and makes ready to use it.
+    pub(super) async fn connect(&self, boot: &Boot) -> Result<(Ready, Found), BootError> {
         let client = self.client()?;
         let found = match self.find(&client, boot).await {
             Ok(found) => found,
@@ -48,16 +59,14 @@ impl Launcher for Finder {
                 return Err(error);
             }
         };
-        let facts = Facts::of(found.coglet, found.schema.as_ref());
+        let facts = Facts::of(found.coglet, found.schema.as_ref(), self.known_schema.as_ref());
         let limits = (self.server.slots, self.server.cancel_timeout);
         let callbacks = self.server.callbacks.clone();
         let clock = Arc::clone(&self.clock);
         let url = self.address.url.clone();
-        Ok(Arc::new(Ready::new(Server::new(client, url, facts, callbacks, clock, limits))))
+        Ok((Ready::new(Server::new(client, url, facts, callbacks, clock, limits)), found))
     }
-}
 
-impl Finder {
     pub(super) fn client(&self) -> Result<Client, BootError> {
         Client::new(self.address.clone(), Arc::clone(&self.clock))
             .map_err(|error| BootError::Unreachable(format!("https cannot be used here: {error}")))
@@ -66,8 +75,8 @@ impl Finder {
     /// Waits until the server is ready, and asks what it can do.
     pub(super) async fn find(&self, client: &Client, boot: &Boot) -> Result<Found, BootError> {
         let health =
-            self.wait(client).await.inspect_err(|failed| boot.log(&failed.logs)).map_err(|it| it.error)?;
-        boot.log(&health.setup_logs());
+            self.wait(client).await.inspect_err(|failed| boot.settle(&failed.logs)).map_err(|it| it.error)?;
+        boot.settle(&health.setup_logs());
         let schema = self.ask(client, "/openapi.json").await?;
         let root = self.ask(client, "/").await?.map(|root| root.to_value());
         let cog_version = root.and_then(|root| Some(root["cog_version"].as_str()?.to_owned()));
@@ -87,7 +96,7 @@ impl Finder {
                 return Err(self.too_late(look).into());
             }
             self.clock.sleep(pause.min(left)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(self.longest_pause);
         }
     }
 

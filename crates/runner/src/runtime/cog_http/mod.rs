@@ -3,7 +3,8 @@
 //! Promises that whatever the server does, a run ends with its result or with a sentence that says why there is
 //! none, and that nothing it has told is taken back. What a server can do is found out when it is first used. The
 //! user's own webhook is never given to it, and of the callbacks that it makes, only those to addresses of one run
-//! are believed. Starting and stopping servers is the business of whoever runs them.
+//! are believed. Starting and stopping servers is the business of whoever runs them; [`local`] runs those of models that
+//! have nothing else.
 
 mod address;
 mod callbacks;
@@ -13,6 +14,7 @@ mod facts;
 mod feed;
 mod health;
 mod launch;
+mod local;
 mod refusal;
 mod run;
 mod seen;
@@ -35,7 +37,8 @@ use crate::instances::plan::InstancePlan;
 use address::Address;
 pub use address::InvalidServerUrl;
 pub use callbacks::{CallbackRegistry, Callbacks};
-use launch::Finder;
+use launch::{Finder, LONGEST_PAUSE};
+pub(crate) use local::LocalServers;
 
 /// A Cog server that runs somewhere, and how it may be used.
 #[derive(Clone)]
@@ -92,7 +95,7 @@ impl CogServer {
 
     fn finder(&self, clock: Arc<dyn Clock>) -> Result<Finder, InvalidServerUrl> {
         let address = Address::parse(&self.url)?;
-        Ok(Finder { server: self.clone(), address, clock })
+        Ok(Finder { server: self.clone(), address, clock, known_schema: None, longest_pause: LONGEST_PAUSE })
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) struct Server {
 }
 
 /// What the instance is: the server, shared with what watches its runs, and those runs.
+#[derive(Clone)]
 pub(super) struct Ready {
     server: Arc<Server>,
     /// Counts them; they are tasks of the caller.
@@ -104,6 +105,11 @@ impl Server {
 impl Ready {
     pub(super) fn new(server: Server) -> Self {
         Self { server: Arc::new(server), runs: TaskTracker::new() }
+    }
+
+    /// Asks the server to end. Whether it does is for others to see.
+    pub(super) async fn ask_to_end(&self, within: Duration) {
+        let _ = self.server.client.call(Call::post("/shutdown".to_owned()), within).await;
     }
 }
 

@@ -10,9 +10,9 @@ use tokio::process::ChildStdout;
 use tokio::sync::mpsc;
 
 use super::frames::Frames;
-use super::life::Life;
 use super::mark::{Mark, Marks, Piece, Scanner};
 use super::protocol::{Notice, Source};
+use crate::runtime::cog_model::Life;
 
 /// The most messages that wait for a run. When they do, the channel is not read.
 const WAITING: usize = 256;

@@ -58,7 +58,8 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long, or none"));
         }
         let Some(text) = self.buffer.get(LENGTH..LENGTH + length) else { return Ok(None) };
-        let message = serde_json::from_slice(text)?;
+        let message = serde_json::from_slice(text)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         self.buffer.advance(LENGTH + length);
         Ok(Some(message))
     }

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use cogwire_core::json::Json;
 use serde_json::Value;
-use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 use super::protocol::FileKind;
 use crate::event::{FileContent, Produced, ProducedFile};
-use crate::temporary::TemporaryFile;
+use crate::runtime::cog_model::private;
+use crate::temporary::{TemporaryFile, TemporaryFolder};
 
 /// The most bytes of an output as JSON.
 const MAX_JSON: u64 = 100 * 1024 * 1024;
@@ -27,7 +28,7 @@ const REFERENCE: &str = "cogwire-file:";
 /// The folder for what one process produces.
 #[derive(Debug)]
 pub(super) struct Handover {
-    folder: Arc<TempDir>,
+    folder: Arc<TemporaryFolder>,
     /// With the secret, which no user can know: a text that only looks like a reference stays a text.
     reference: String,
 }
@@ -44,12 +45,12 @@ pub(super) enum HandoverError {
 }
 
 impl Handover {
-    /// A folder in `parent`, with one for each slot.
+    /// A folder in `parent`, with one for each slot. The tracker gets the tasks that delete what is in it. Blocks.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(super) fn new(parent: &Path, secret: &str, slots: usize) -> io::Result<Self> {
-        let folder = super::private::folder(parent)?;
+    pub(super) fn new(parent: &Path, secret: &str, slots: usize, tracker: TaskTracker) -> io::Result<Self> {
+        let folder = TemporaryFolder::new(private::folder(parent)?, tracker);
         for slot in 0..slots {
             fs::create_dir(slot_folder(folder.path(), slot))?;
         }
@@ -85,12 +86,12 @@ impl Handover {
     /// Takes an output whose JSON is in a file.
     pub(super) async fn json_file(&self, path: PathBuf) -> Result<Produced, HandoverError> {
         let unreadable = |reason| HandoverError::Unreadable { path: path.clone(), reason };
-        let size = fs::metadata(&path).map_err(unreadable)?.len();
+        let size = tokio::fs::metadata(&path).await.map_err(unreadable)?.len();
         let text =
             if size > MAX_JSON { None } else { Some(tokio::fs::read(&path).await.map_err(unreadable)?) };
         if self.owns(&path) {
             // What stays goes with the folder.
-            let _ = fs::remove_file(&path);
+            let _ = tokio::fs::remove_file(&path).await;
         }
         let text = text.ok_or(HandoverError::TooLarge)?;
         self.tree(Json::from_slice(&text).map_err(|_| HandoverError::TooDeep)?).await
@@ -133,14 +134,18 @@ impl Handover {
 
     async fn kept(&self, path: PathBuf, name: String) -> io::Result<PathBuf> {
         if self.owns(&path) && !self.is_of_worker(&path) {
-            return fs::metadata(&path).map(|_| path);
+            return tokio::fs::metadata(&path).await.map(|_| path);
         }
-        let place = super::private::folder(self.folder.path())?.keep().join(name);
-        if self.is_of_worker(&path) {
-            return fs::rename(&path, &place).map(|()| place);
-        }
-        let copied = tokio::task::spawn_blocking(move || fs::copy(&path, &place).map(|_| place)).await;
-        copied.map_err(io::Error::other)?
+        let (folder, is_of_worker) = (self.folder.path().to_owned(), self.is_of_worker(&path));
+        let taken = move || {
+            let place = private::folder(&folder)?.keep().join(name);
+            match is_of_worker {
+                true => fs::rename(&path, &place)?,
+                false => fs::copy(&path, &place).map(|_| ())?,
+            }
+            Ok(place)
+        };
+        tokio::task::spawn_blocking(taken).await.map_err(io::Error::other)?
     }
 
     fn name_of(&self, path: &Path) -> String {

@@ -4,26 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cogwire_core::input::OutputForm;
-use cogwire_core::time::{Clock, Entropy};
-use tokio_util::task::TaskTracker;
 
-use super::input::Optional;
 use super::start::Starting;
-use super::version::worker_of;
-use super::{CogModel, ProcessConfig};
 use crate::instances::boot::Boot;
 use crate::instances::instance::{BootError, Instance, Launcher};
-
-/// What model processes need of the program around them.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness, for secrets between this program and the processes.
-    pub entropy: Arc<dyn Entropy>,
-    /// Has the tasks that read from processes and wait for them.
-    pub tracker: TaskTracker,
-}
+use crate::runtime::cog_model::{CogModel, Optional, ProcessConfig, Surroundings};
 
 /// Starts processes of one model, all of them to predict or all of them to train.
 pub(crate) struct CogWorkers {
@@ -68,9 +53,8 @@ impl Launcher for CogWorkers {
         Self::training(model, config, surroundings).map(|launcher| Arc::new(launcher) as Arc<dyn Launcher>)
     }
 
-    async fn launch(&self, boot: &Boot) -> Result<Arc<dyn Instance>, BootError> {
-        worker_of(&self.model.cog_version)?;
-        let mut starting = Starting::begin(self)?;
+    async fn launch(&self, boot: &Arc<Boot>) -> Result<Arc<dyn Instance>, BootError> {
+        let mut starting = Starting::begin(self).await?;
         let ready = tokio::select! {
             ready = starting.ready(self, boot) => ready,
             () = self.surroundings.clock.sleep(self.config.setup_timeout) => {

@@ -154,7 +154,8 @@ impl<'a> Run<'a> {
                     Ok(Some(word)) => if let Some(verdict) = self.hear(word).await? {
                         return Ok(verdict);
                     },
-                    Ok(None) | Err(_) => return Ok(Verdict::Gone),
+                    Ok(None) => return Ok(Verdict::Gone),
+                    Err(error) => return Ok(self.broken_off(&error)),
                 },
             }
             // What is there already goes out in one piece.
@@ -163,6 +164,14 @@ impl<'a> Run<'a> {
                 self.report_log().await?;
             }
         }
+    }
+
+    /// A socket that breaks is as good as closed; one that brings something else was written to by the model.
+    fn broken_off(&self, error: &io::Error) -> Verdict {
+        if error.kind() == io::ErrorKind::InvalidData {
+            self.worker.life.kill("The model process wrote to the socket that Cog's worker speaks on.");
+        }
+        Verdict::Gone
     }
 
     async fn hear(&mut self, word: Word) -> Result<Option<Verdict>, Stopped> {

@@ -6,6 +6,7 @@ the logs of the next prediction), lines that several predictions write at once, 
 of asynchronous generators (which the worker keeps until the end), and files that a model goes on to change.
 
 It speaks to Cogwire in marks: lines of the logs that begin with a secret. Nothing else in the logs is changed.
+What comes before this text is left.py.
 """
 
 import contextvars
@@ -13,14 +14,12 @@ import ctypes
 import dataclasses
 import enum
 import functools
-import glob
 import importlib.util
 import inspect
 import itertools
 import json
 import os
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -34,7 +33,6 @@ from cog.input import FieldInfo
 
 _options = json.loads(os.environ.pop("COGWIRE_SHIM"))
 _MARK = "\0" + _options["token"] + " "
-_FAMILY = b"COGWIRE_INSTANCE=" + os.environb[b"COGWIRE_INSTANCE"]
 _FILE = "cogwire-file:" + _options["token"] + ":"
 # Larger items go through a file: the worker cuts lines at 4 MiB.
 _LARGEST_MARK = 1 << 20
@@ -54,8 +52,7 @@ class _Leash:
     def _watch(self):
         while self._socket.recv(1):
             self.answered.set()
-        _kill_those_that_left()
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+        _end_all()
 
 
 class _Run:
@@ -154,17 +151,6 @@ _run = contextvars.ContextVar("cogwire_run", default=None)
 _sole_run = None
 _numbers = itertools.count(1)
 _libc = ctypes.CDLL(None)
-
-
-def _kill_those_that_left():
-    """Kills what this process has started and is not in its group any more, where the system shows it."""
-    for process in glob.glob("/proc/[0-9]*"):
-        try:
-            with open(process + "/environ", "rb") as environment:
-                if _FAMILY in environment.read().split(b"\0") and int(process[6:]) != os.getpid():
-                    os.kill(int(process[6:]), signal.SIGKILL)
-        except OSError:
-            pass  # It has ended, or belongs to somebody else.
 
 
 def _mark(**what):

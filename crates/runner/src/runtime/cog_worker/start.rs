@@ -11,31 +11,34 @@ use std::time::Duration;
 
 use cogwire_core::time::Clock;
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio_util::task::TaskTracker;
 
 use super::control::{Desk, attend};
 use super::frames::{Frames, frame};
 use super::handover::Handover;
-use super::launcher::{CogWorkers, Surroundings};
-use super::life::Life;
+use super::launcher::CogWorkers;
 use super::mark::{Mark, Marks, Piece, Scanner};
 use super::protocol::{Notice, Order, SLOT_PROTOCOL, Source, Transport, Word};
-use super::version::{Worker, not_understood, worker_of};
 use super::worker::{CogWorker, Parts, Slot};
-use super::{private, variables};
 use crate::instances::boot::Boot;
 use crate::instances::instance::BootError;
 use crate::process::{Process, Start, Streams, lines};
+use crate::runtime::cog_model::{Life, Surroundings, Worker, not_understood, private, variables, worker_of};
+use crate::temporary::TemporaryFolder;
 
 const SHIM: &str = "shim.py";
+const SHIM_TEXT: &str = concat!(include_str!("../left.py"), "\n\n", include_str!("shim.py"));
 const LEASH: &str = "leash.sock";
 const TEMPORARY: &str = "tmp";
 
 /// How long a worker of an unknown version may take to say what it speaks, and one that failed to say the rest.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long a worker of an unknown version may take to connect to its sockets, which comes before everything else.
+const INTRODUCTION: Duration = Duration::from_secs(30);
 
 /// A process that is not ready yet.
 pub(super) struct Starting {
@@ -53,9 +56,16 @@ pub(super) struct Starting {
 
 /// The sockets that the worker and the shim connect to, in a folder that goes with them.
 struct Sockets {
-    folder: TempDir,
+    folder: TemporaryFolder,
     slots: Vec<UnixListener>,
     leash: UnixListener,
+}
+
+/// Who has connected so far.
+#[derive(Default)]
+struct Met {
+    leash: Option<UnixStream>,
+    slots: Vec<UnixStream>,
 }
 
 /// The connections of a worker that is ready.
@@ -67,21 +77,21 @@ pub(super) struct Ready {
 
 impl Starting {
     /// Makes the folders and sockets, and starts the process.
-    pub(super) fn begin(launcher: &CogWorkers) -> Result<Self, BootError> {
+    pub(super) async fn begin(launcher: &CogWorkers) -> Result<Self, BootError> {
         let CogWorkers { model, config, surroundings: Surroundings { entropy, tracker, .. }, .. } = launcher;
         let program = model.bin.join("python");
         let spawn = |source| BootError::Spawn { program: program.display().to_string(), source };
         let secret = format!("{:032x}", entropy.bits());
-        fs::create_dir_all(&config.work_dir).map_err(spawn)?;
-        let handover = Handover::new(&config.work_dir, &secret, model.slots).map_err(spawn)?;
-        let sockets = Sockets::bind(&config.work_dir, model.slots).map_err(spawn)?;
+        let (handover, sockets) = launcher.places(&secret).await.map_err(spawn)?;
         let shim = launcher.shim(&secret, &handover, &sockets).to_string();
         let temporary = sockets.folder.path().join(TEMPORARY);
+        let mut variables = variables::of(model, &config.passed_on, &temporary);
+        variables.push(("COGWIRE_SHIM".into(), shim.into()));
         let start = Start {
             program: program.clone(),
             arguments: vec!["-c".into(), "import coglet; coglet.server._run_worker()".into()],
             folder: model.folder.clone(),
-            variables: variables::of(model, &config.passed_on, &temporary, shim.into()),
+            variables,
             family: format!("{:032x}", entropy.bits()),
             memory_limit: config.memory_limit,
         };
@@ -97,31 +107,50 @@ impl Starting {
     /// Waits until the worker is ready.
     pub(super) async fn ready(&mut self, launcher: &CogWorkers, boot: &Boot) -> Result<Ready, BootError> {
         self.order(launcher).await;
-        let (mut leash, mut slots) = (None, Vec::new());
-        let names = loop {
-            tokio::select! {
-                notice = self.control.next::<Notice>() => match notice {
-                    Ok(Some(Notice::Ready { slots })) => break slots,
-                    Ok(Some(Notice::Failed { error, .. } | Notice::Fatal { reason: error })) => {
-                        self.last_words(boot, &launcher.surroundings.clock).await;
-                        return Err(BootError::Setup(self.error.take().unwrap_or_else(|| bare(&error).to_owned())));
-                    }
-                    Ok(Some(notice)) => self.hear(notice, boot, leash.as_mut()).await,
-                    Ok(None) | Err(_) => return Err(self.ended(boot, &launcher.surroundings.clock).await),
-                },
-                stream = accept(&self.sockets.leash), if leash.is_none() => leash = Some(stream),
-                stream = self.sockets.next_slot(slots.len()) => slots.push(stream),
-            }
-        };
-        let leash = match leash {
+        let mut met = Met::default();
+        let named = self.named(launcher, boot, &mut met).await;
+        let names = named.map_err(|error| match met.slots.is_empty() && launcher.is_unknown() {
+            true => not_understood(&launcher.model.cog_version),
+            false => error,
+        })?;
+        let leash = match met.leash {
             Some(leash) => leash,
             None => accept(&self.sockets.leash).await,
         };
-        while slots.len() < self.sockets.slots.len() {
-            slots.push(self.sockets.next_slot(slots.len()).await);
+        while met.slots.len() < self.sockets.slots.len() {
+            met.slots.push(self.sockets.next_slot(met.slots.len()).await);
         }
-        let slots = understood(launcher, slots).await?;
+        let slots = understood(launcher, met.slots).await?;
         Ok(Ready { names, slots, leash })
+    }
+
+    /// Waits until the worker says that it is ready, and gives the names of its slots.
+    async fn named(
+        &mut self,
+        launcher: &CogWorkers,
+        boot: &Boot,
+        met: &mut Met,
+    ) -> Result<Vec<String>, BootError> {
+        let clock = &launcher.surroundings.clock;
+        let mut introduction = clock.sleep(INTRODUCTION);
+        loop {
+            tokio::select! {
+                notice = self.control.next::<Notice>() => match notice {
+                    Ok(Some(Notice::Ready { slots })) => return Ok(slots),
+                    Ok(Some(Notice::Failed { error, .. } | Notice::Fatal { reason: error })) => {
+                        self.last_words(boot, clock).await;
+                        return Err(BootError::Setup(self.error.take().unwrap_or_else(|| bare(&error).to_owned())));
+                    }
+                    Ok(Some(notice)) => self.hear(notice, boot, met.leash.as_mut()).await,
+                    Ok(None) | Err(_) => return Err(self.ended(boot, clock).await),
+                },
+                stream = accept(&self.sockets.leash), if met.leash.is_none() => met.leash = Some(stream),
+                stream = self.sockets.next_slot(met.slots.len()) => met.slots.push(stream),
+                () = &mut introduction, if met.slots.is_empty() && launcher.is_unknown() => {
+                    return Err(not_understood(&launcher.model.cog_version));
+                }
+            }
+        }
     }
 
     async fn order(&mut self, launcher: &CogWorkers) {
@@ -236,11 +265,12 @@ impl Starting {
 }
 
 impl Sockets {
-    fn bind(work_dir: &Path, slots: usize) -> io::Result<Self> {
-        let folder = private::folder(&private::short(work_dir))?;
+    /// Blocks.
+    fn bind(work_dir: &Path, slots: usize, tracker: TaskTracker) -> io::Result<Self> {
+        let folder = TemporaryFolder::new(private::folder(&private::short(work_dir))?, tracker);
         let path = folder.path();
         fs::create_dir(path.join(TEMPORARY))?;
-        fs::write(path.join(SHIM), include_str!("shim.py"))?;
+        fs::write(path.join(SHIM), SHIM_TEXT)?;
         let slots = (0..slots).map(|slot| UnixListener::bind(path.join(format!("slot-{slot}.sock"))));
         let slots = slots.collect::<io::Result<_>>()?;
         let leash = UnixListener::bind(path.join(LEASH))?;
@@ -257,6 +287,22 @@ impl Sockets {
 }
 
 impl CogWorkers {
+    /// Makes what a process needs in the file system.
+    async fn places(&self, secret: &str) -> io::Result<(Handover, Sockets)> {
+        let (work_dir, slots, secret) = (self.config.work_dir.clone(), self.model.slots, secret.to_owned());
+        let tracker = self.surroundings.tracker.clone();
+        let make = move || {
+            fs::create_dir_all(&work_dir)?;
+            let handover = Handover::new(&work_dir, &secret, slots, tracker.clone())?;
+            Ok((handover, Sockets::bind(&work_dir, slots, tracker)?))
+        };
+        tokio::task::spawn_blocking(make).await.map_err(io::Error::other)?
+    }
+
+    fn is_unknown(&self) -> bool {
+        worker_of(&self.model.cog_version) == Worker::Unknown
+    }
+
     fn shim(&self, secret: &str, handover: &Handover, sockets: &Sockets) -> serde_json::Value {
         json!({
             "model": self.reference,
@@ -282,7 +328,7 @@ async fn accept(listener: &UnixListener) -> UnixStream {
 async fn understood(launcher: &CogWorkers, slots: Vec<UnixStream>) -> Result<Vec<Slot>, BootError> {
     let mut slots: Vec<Slot> =
         slots.into_iter().enumerate().map(|(index, stream)| Slot::new(index, stream)).collect();
-    if worker_of(&launcher.model.cog_version)? == Worker::Known {
+    if !launcher.is_unknown() {
         return Ok(slots);
     }
     for slot in &mut slots {

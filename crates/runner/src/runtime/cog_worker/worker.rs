@@ -5,19 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cogwire_core::input::OutputForm;
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::ChildStdin;
 use tokio_util::sync::CancellationToken;
 
-use super::ProcessConfig;
 use super::control::Desk;
 use super::frames::{Frames, frame};
 use super::handover::Handover;
-use super::input::Optional;
-use super::life::Life;
 use super::mark::Marks;
 use super::protocol::Order;
 use super::run::Run;
@@ -25,6 +21,8 @@ use crate::Job;
 use crate::event::End;
 use crate::instances::instance::Instance;
 use crate::reporter::{Reporter, Stopped};
+use crate::runtime::cog_model::{Life, Optional, ProcessConfig};
+use crate::temporary::TemporaryFolder;
 
 /// A worker process and its slots.
 pub(super) struct CogWorker {
@@ -40,7 +38,7 @@ pub(super) struct CogWorker {
     pub(super) config: ProcessConfig,
     hears_children: AtomicBool,
     /// For what else the process has in its folder, and to hold it: it ends itself when this connection ends.
-    _kept: (TempDir, UnixStream),
+    _kept: (TemporaryFolder, UnixStream),
 }
 
 /// All but the slots.
@@ -50,7 +48,7 @@ pub(super) struct Parts {
     pub(super) input: ChildStdin,
     pub(super) marks: Marks,
     pub(super) handover: Handover,
-    pub(super) folder: TempDir,
+    pub(super) folder: TemporaryFolder,
     pub(super) leash: UnixStream,
     pub(super) form: OutputForm,
     pub(super) optional: Arc<Optional>,

@@ -3,6 +3,7 @@
 mod endings;
 mod fake;
 mod invented;
+mod local;
 mod outputs;
 mod real;
 mod trouble;

@@ -93,9 +93,7 @@ fn free_port() -> u16 {
 }
 
 fn command(kind: Kind, class: &str, folder: &TempDir, port: u16) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let bin = root.canonicalize().expect("a folder").join(format!("target/tools/cog-{}/bin", kind.version()));
-    assert!(bin.exists(), "{} is missing: run scripts/install-tools rust", bin.display());
+    let bin = tools(kind.version());
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(bin.join("python"));
     command
@@ -111,6 +109,14 @@ fn command(kind: Kind, class: &str, folder: &TempDir, port: u16) -> Command {
         .stderr(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// The environment with this version of Cog.
+pub(super) fn tools(cog: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let bin = root.canonicalize().expect("a folder").join(format!("target/tools/cog-{cog}/bin"));
+    assert!(bin.exists(), "{} is missing: run scripts/install-tools rust", bin.display());
+    bin
 }
 
 /// What the tools of Cog would have made of the class.

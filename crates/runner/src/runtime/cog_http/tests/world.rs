@@ -6,15 +6,18 @@ use std::time::Duration;
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_core::json::Json;
 use cogwire_core::prediction::Kind;
-use cogwire_core::time::{Clock, Timestamp};
+use cogwire_core::time::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::fake::{Fake, answer};
 use crate::runtime::cog_http::{CallbackRegistry, Callbacks, CogServer};
-use crate::testing::{Counter, RealClock, all_events, lines};
-use crate::{CatalogueEntry, End, Job, Run, RunEvent, RunnableModel, Runner};
+use crate::testing::{Counter, Random, RealClock, all_events, lines};
+use crate::{
+    CatalogueEntry, CogModel, End, Job, ProcessConfig, Run, RunEvent, RunnableModel, Runner, Scale,
+    Surroundings,
+};
 
 pub(super) struct World {
     pub(super) runner: Runner,
@@ -51,9 +54,7 @@ impl World {
 
     /// The server can call back; its settings are the test's.
     pub(super) async fn of(server: CogServer) -> Self {
-        let registry = Arc::new(CallbackRegistry::new(Arc::new(Counter::default())));
-        let listener = listen(Arc::clone(&registry)).await;
-        let callbacks = Callbacks { base_url: listener.url.clone(), registry };
+        let (callbacks, listener) = callbacks().await;
         Self::with(&CogServer { callbacks: Some(callbacks), ..server }, Some(listener))
     }
 
@@ -62,28 +63,40 @@ impl World {
         Self::with(server, None)
     }
 
-    fn with(server: &CogServer, listener: Option<Fake>) -> Self {
-        let tracker = TaskTracker::new();
-        let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let entry = CatalogueEntry {
-            model: "acme/served".parse().expect("a name"),
-            versions: vec![version()],
-            description: None,
-            openapi_schema: Json::object(),
-            cog_version: "0.23.1".to_owned(),
+    /// The servers are started here, of a model in a folder.
+    pub(super) async fn local(model: CogModel, config: ProcessConfig, scale: Scale) -> Self {
+        let ((callbacks, listener), tracker) = (callbacks().await, TaskTracker::new());
+        let surroundings = Surroundings {
+            clock: Arc::new(RealClock),
+            entropy: Arc::new(Random),
+            tracker: tracker.clone(),
+            callbacks: Some(callbacks),
         };
-        let model = RunnableModel::cog_server(entry, server, Arc::clone(&clock)).expect("a URL");
-        let runner = Runner::new(vec![model], clock, tracker.clone());
+        let model = RunnableModel::cog_model(entry(), model, scale, config, surroundings);
+        Self::serving(model, tracker, Some(listener))
+    }
+
+    fn with(server: &CogServer, listener: Option<Fake>) -> Self {
+        let model = RunnableModel::cog_server(entry(), server, Arc::new(RealClock)).expect("a URL");
+        Self::serving(model, TaskTracker::new(), listener)
+    }
+
+    fn serving(model: RunnableModel, tracker: TaskTracker, listener: Option<Fake>) -> Self {
+        let runner = Runner::new(vec![model], Arc::new(RealClock), tracker.clone());
         Self { runner, tracker, jobs: std::sync::atomic::AtomicU64::new(0), _listener: listener }
     }
 
     pub(super) fn start(&self, input: &Value) -> (Run, CancellationToken) {
+        self.start_as(Kind::Prediction, input)
+    }
+
+    pub(super) fn start_as(&self, kind: Kind, input: &Value) -> (Run, CancellationToken) {
         let number = self.jobs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let cancel = CancellationToken::new();
         let job = Job {
             prediction: PredictionId::new(Timestamp::from_micros(0), number.into()),
             version: version(),
-            kind: Kind::Prediction,
+            kind,
             input: Json::from_value(input),
         };
         (self.runner.start(job, cancel.clone()).expect("the version is served"), cancel)
@@ -138,8 +151,25 @@ pub(super) async fn until(run: &mut Run, wanted: impl Fn(&RunEvent) -> bool) -> 
     }
 }
 
-fn version() -> VersionId {
+pub(super) fn version() -> VersionId {
     "b".repeat(64).parse().expect("a version id")
+}
+
+fn entry() -> CatalogueEntry {
+    CatalogueEntry {
+        model: "acme/served".parse().expect("a name"),
+        versions: vec![version()],
+        description: None,
+        openapi_schema: Json::object(),
+        cog_version: "0.23.1".to_owned(),
+    }
+}
+
+/// An address for callbacks, and what listens there.
+async fn callbacks() -> (Callbacks, Fake) {
+    let registry = Arc::new(CallbackRegistry::new(Arc::new(Counter::default())));
+    let listener = listen(Arc::clone(&registry)).await;
+    (Callbacks { base_url: listener.url.clone(), registry }, listener)
 }
 
 async fn listen(registry: Arc<CallbackRegistry>) -> Fake {

@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::super::mark::Mark;
 use super::super::protocol::{Order, Word};
 use super::{Run, Verdict};
-
-const NOT_CANCELLED: &str = "The model process was killed: a cancelled prediction did not end within";
+use crate::runtime::cog_model::NOT_CANCELLED;
 
 /// How long a cancel that may be lost is given before it is repeated. The worker forgets one that comes before the
 /// model is called, and for an asynchronous model also shortly afterwards. A synchronous model gets no second one: it
@@ -39,7 +38,8 @@ impl Run<'_> {
                 word = self.slot.words.next::<Word>() => match word {
                     Ok(Some(Word::Done { .. } | Word::Cancelled {} | Word::Failed { .. })) => return Verdict::Cancelled,
                     Ok(Some(word)) => self.overhear(word).await,
-                    Ok(None) | Err(_) => return Verdict::Gone,
+                    Ok(None) => return Verdict::Gone,
+                    Err(error) => return self.broken_off(&error),
                 },
             }
             // Nobody reads it any more.

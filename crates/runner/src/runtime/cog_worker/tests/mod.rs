@@ -16,7 +16,7 @@ use std::time::Duration;
 use cogwire_core::id::PredictionId;
 use cogwire_core::json::Json;
 use cogwire_core::prediction::Kind;
-use cogwire_core::time::{Entropy, Timestamp};
+use cogwire_core::time::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -27,24 +27,12 @@ use super::*;
 use crate::instances::boot::Boot;
 use crate::instances::instance::{BootError, Instance, Launcher};
 use crate::reporter::Reporter;
-use crate::testing::{RealClock, all_events, line};
-use crate::{EVENT_QUEUE, Job, Run, RunEvent};
+use crate::testing::{Random, RealClock, all_events, line};
+use crate::{CogModel, EVENT_QUEUE, Job, ProcessConfig, Run, RunEvent, Surroundings};
 
 /// The newest Cog, and one whose worker speaks an older protocol.
 const COGS: [&str; 2] = ["0.23.1", "0.18.0"];
 const NEWEST: &str = COGS[0];
-
-struct RandomState;
-
-impl Entropy for RandomState {
-    fn fill(&self, bytes: &mut [u8]) {
-        use std::hash::{BuildHasher, Hasher};
-        for chunk in bytes.chunks_mut(8) {
-            let random = std::hash::RandomState::new().build_hasher().finish().to_le_bytes();
-            chunk.copy_from_slice(&random[..chunk.len()]);
-        }
-    }
-}
 
 /// What a test starts.
 struct Test {
@@ -58,7 +46,7 @@ struct Test {
 /// A model that is ready.
 struct Started {
     instance: Arc<dyn Instance>,
-    boot: Boot,
+    boot: Arc<Boot>,
     work: TempDir,
     tracker: TaskTracker,
     jobs: AtomicU64,
@@ -99,10 +87,10 @@ impl Test {
         self
     }
 
-    async fn launch(self, boot: &Boot) -> Result<Arc<dyn Instance>, BootError> {
+    async fn launch(self, boot: &Arc<Boot>) -> Result<Arc<dyn Instance>, BootError> {
         let tracker = self.tracker.clone();
         let surroundings =
-            Surroundings { clock: Arc::new(RealClock), entropy: Arc::new(RandomState), tracker };
+            Surroundings { clock: Arc::new(RealClock), entropy: Arc::new(Random), tracker, callbacks: None };
         let launcher = match self.trains {
             false => CogWorkers::predicting(self.model, self.config, surroundings),
             true => CogWorkers::training(self.model, self.config, surroundings).expect("it can be trained"),
@@ -112,7 +100,7 @@ impl Test {
 
     async fn start(mut self) -> Started {
         let work = std::mem::replace(&mut self.work, tempfile::tempdir().expect("a folder"));
-        let (boot, tracker) = (Boot::default(), self.tracker.clone());
+        let (boot, tracker) = (Arc::new(Boot::default()), self.tracker.clone());
         let instance = match self.launch(&boot).await {
             Ok(instance) => instance,
             Err(error) => panic!("{error}\n{}", boot.logs()),
@@ -122,7 +110,7 @@ impl Test {
 
     /// The error of a start that fails, and its logs.
     async fn fail(self) -> (String, String) {
-        let boot = Boot::default();
+        let boot = Arc::new(Boot::default());
         let tracker = self.tracker.clone();
         let error = match self.launch(&boot).await {
             Ok(_) => panic!("it started"),

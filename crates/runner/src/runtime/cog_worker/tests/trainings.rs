@@ -45,8 +45,9 @@ async fn a_model_without_training_cannot_be_trained() {
     test.model.train = None;
     let surroundings = Surroundings {
         clock: Arc::new(RealClock),
-        entropy: Arc::new(RandomState),
+        entropy: Arc::new(Random),
         tracker: TaskTracker::new(),
+        callbacks: None,
     };
     assert!(CogWorkers::training(test.model, test.config, surroundings).is_none());
 }

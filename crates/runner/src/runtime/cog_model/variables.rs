@@ -11,11 +11,10 @@ use cogwire_core::variables;
 use super::CogModel;
 
 /// All variables, the model's own last.
-pub(super) fn of(
+pub(in crate::runtime) fn of(
     model: &CogModel,
     more: &[String],
     temporary: &Path,
-    shim: OsString,
 ) -> Vec<(OsString, OsString)> {
     let mut variables = variables::of_model(&model.bin, more, |name| env::var_os(name));
     variables.push(("TMPDIR".into(), temporary.into()));
@@ -23,6 +22,5 @@ pub(super) fn of(
         variables.push(("COG_WEIGHTS".into(), weights.into()));
     }
     variables.extend(model.variables.iter().map(|(name, value)| (name.into(), value.into())));
-    variables.push(("COGWIRE_SHIM".into(), shim));
     variables
 }

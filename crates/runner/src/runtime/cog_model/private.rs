@@ -15,7 +15,7 @@ const MAX_FOR_SOCKETS: usize = 40;
 ///
 /// # Errors
 /// When it cannot be made.
-pub(super) fn folder(parent: &Path) -> io::Result<TempDir> {
+pub(in crate::runtime) fn folder(parent: &Path) -> io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("")
         .rand_bytes(8)
@@ -24,7 +24,7 @@ pub(super) fn folder(parent: &Path) -> io::Result<TempDir> {
 }
 
 /// `parent`, or the system's folder for what is temporary when its path is too long for sockets.
-pub(super) fn short(parent: &Path) -> PathBuf {
+pub(in crate::runtime) fn short(parent: &Path) -> PathBuf {
     if parent.as_os_str().len() <= MAX_FOR_SOCKETS { parent.to_owned() } else { std::env::temp_dir() }
 }
 

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 /// The inputs that are `null` when they are not given.
 #[derive(Debug, Default)]
-pub(super) struct Optional(Vec<String>);
+pub(in crate::runtime) struct Optional(Vec<String>);
 
 impl Optional {
     /// Reads a component of an OpenAPI document: `Input` or `TrainingInput`.
-    pub(super) fn of(openapi_schema: &Json, component: &str) -> Self {
+    pub(in crate::runtime) fn of(openapi_schema: &Json, component: &str) -> Self {
         let schema = openapi_schema.to_value();
         let input = &schema["components"]["schemas"][component];
         let required: Vec<&str> =
@@ -27,7 +27,7 @@ impl Optional {
     }
 
     /// The arguments for an input that was accepted.
-    pub(super) fn arguments(&self, input: &Json) -> Value {
+    pub(in crate::runtime) fn arguments(&self, input: &Json) -> Value {
         let mut arguments = input.to_value();
         if let Some(given) = arguments.as_object_mut() {
             for name in &self.0 {
