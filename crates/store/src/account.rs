@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::signature::Secret;
-use cogwire_core::webhook::vault::{StoredSecret, Vault};
+use cogwire_core::webhook::vault::{StoredSecret, Unreadable, Vault};
 
 use crate::error::{Error, Result};
 
@@ -68,15 +68,20 @@ pub trait AccountStore: Send + Sync + 'static {
     async fn server_key(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
 }
 
-/// A secret with its row, opened.
+/// The secret of a row, opened.
 ///
 /// # Errors
-/// When the vault cannot open it. The error names the row, and nothing of the secret.
+/// When the vault cannot open it. The error says what to do, and shows nothing of the secret.
 pub fn opened(vault: &Vault, account: &AccountId, row: &SecretRow) -> Result<Secret> {
-    vault.get(account, &row.secret).map_err(|unreadable| Error::Corrupt {
-        table: "secret",
-        column: "key",
-        row: row.id.to_string(),
-        reason: unreadable.to_string(),
+    vault.get(account, &row.secret).map_err(|unreadable| match unreadable {
+        Unreadable::NoKey | Unreadable::OtherKey => {
+            Error::Setup(format!("cannot read the signing secret of account {account}: {unreadable}"))
+        }
+        Unreadable::Invalid(_) => Error::Corrupt {
+            table: "secret",
+            column: "key",
+            row: row.id.to_string(),
+            reason: unreadable.to_string(),
+        },
     })
 }

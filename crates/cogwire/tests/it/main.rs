@@ -19,6 +19,7 @@ mod resend;
 mod restart;
 mod retention;
 mod roles;
+mod secrets;
 mod stream;
 mod surface;
 mod transfer;

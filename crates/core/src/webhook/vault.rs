@@ -18,6 +18,8 @@ use crate::time::Entropy;
 /// What sealed text begins with. No secret's own text does.
 const SEALED: &str = "enc1:";
 const NONCE: usize = 24;
+/// What gives the key.
+const SETTINGS: &str = "--secret-key-file or COGWIRE_SECRET_KEY";
 /// The length of a vault's key in bytes.
 pub const KEY: usize = 32;
 
@@ -43,14 +45,10 @@ pub struct InvalidKey;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// It is sealed, and there is no key.
-    #[error(
-        "it is sealed, and this process has no secret key: give it the one of the other servers (--secret-key-file)"
-    )]
+    #[error("it is sealed, and there is no secret key: give the one that sealed it ({SETTINGS})")]
     NoKey,
     /// It was sealed with another key or for another account, or it was damaged.
-    #[error(
-        "it does not open with this secret key: give the one that it was sealed with (--secret-key-file)"
-    )]
+    #[error("it does not open with this secret key: give the one that sealed it ({SETTINGS})")]
     OtherKey,
     /// It is open, or was opened, and is no secret.
     #[error("it is no secret: {0}")]

@@ -219,7 +219,7 @@ pub async fn a_secret_is_sealed_where_it_is(home: Arc<dyn Home>) {
     assert_eq!(signing(&world, 5).await, [sealed]);
     let refused = account::opened(&Vault::default(), &account("acme"), &rows(&world).await[0]);
     let refused = refused.expect_err("there is no key").to_string();
-    assert!(refused.contains(&format!("row {id} of table secret")) && !refused.contains("AAAA"), "{refused}");
+    assert!(refused.contains("account acme: it is sealed") && !refused.contains("AAAA"), "{refused}");
 }
 
 /// The first key of a name stays.

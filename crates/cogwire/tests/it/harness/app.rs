@@ -7,6 +7,7 @@ use cogwire::config::Roles;
 use cogwire_core::time::{Clock, Timestamp};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::Secret;
+use cogwire_core::webhook::vault::Vault;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -128,6 +129,11 @@ impl TestApp {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
+    }
+
+    /// The server's time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(crate) async fn secret(&self) -> Secret {
