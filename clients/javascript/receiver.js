@@ -1,8 +1,10 @@
-// A receiver of webhooks that keeps the requests as they came: headers, and the body byte for byte.
+// A receiver of webhooks that keeps the requests as they came: headers, and the body byte for byte. `body` is inflated, as
+// frameworks give it to a handler; `sent` is as it came.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { gunzipSync } from "node:zlib";
 
 import { waitUntil } from "./server.js";
 
@@ -12,8 +14,9 @@ export async function startReceiver() {
   const server = createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks);
-    deliveries.push({ path: request.url, headers: request.headers, body, prediction: JSON.parse(body) });
+    const sent = Buffer.concat(chunks);
+    const body = request.headers["content-encoding"] === "gzip" ? gunzipSync(sent) : sent;
+    deliveries.push({ path: request.url, headers: request.headers, sent, body, prediction: JSON.parse(body) });
     response.writeHead(answers.shift() ?? 200).end();
   });
   server.listen(0, "127.0.0.1");

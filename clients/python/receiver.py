@@ -1,5 +1,6 @@
 """A receiver of webhooks that keeps the requests as they came: headers, and the body byte for byte."""
 
+import gzip
 import json
 import threading
 from dataclasses import dataclass
@@ -14,7 +15,13 @@ class Delivery:
 
     path: str
     headers: dict[str, str]
-    body: bytes
+    #: As it came.
+    sent: bytes
+
+    @property
+    def body(self) -> bytes:
+        """As frameworks give it to a handler: inflated."""
+        return gzip.decompress(self.sent) if self.headers.get("content-encoding") == "gzip" else self.sent
 
     @property
     def prediction(self) -> dict:
