@@ -12,6 +12,12 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Term(u64);
 
+impl Term {
+    fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// What a lease allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -31,6 +37,8 @@ pub struct NodeLease(RwLock<State>);
 struct State {
     term: Term,
     until: Duration,
+    /// Whether the term was begun and has not been extended yet.
+    is_unconfirmed: bool,
 }
 
 impl NodeLease {
@@ -45,19 +53,26 @@ impl NodeLease {
     }
 
     fn until(until: Duration) -> Self {
-        Self(RwLock::new(State { term: Term(1), until }))
+        Self(RwLock::new(State { term: Term(1), until, is_unconfirmed: false }))
     }
 
     /// The store has extended the lease: in the current term it lasts until then. It never becomes shorter.
+    ///
+    /// When the node had been given up, a further term begins: what it claimed while the store did not know it was free for
+    /// the others, who may have it.
     pub fn extend(&self, until: Duration) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if state.is_unconfirmed {
+            state.term = state.term.next();
+            state.is_unconfirmed = false;
+        }
         state.until = state.until.max(until);
     }
 
     /// The others have given this node up: a new term begins, whose lease has to be extended first.
     pub fn begin_term(&self) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *state = State { term: Term(state.term.0 + 1), until: Duration::ZERO };
+        *state = State { term: state.term.next(), until: Duration::ZERO, is_unconfirmed: true };
     }
 
     /// The current term.
@@ -115,6 +130,19 @@ mod tests {
         lease.extend(20 * SECOND);
         assert_eq!(lease.standing(old, SECOND), Standing::Over);
         assert_eq!(lease.standing(lease.term(), SECOND), Standing::Holds);
+    }
+
+    #[test]
+    fn what_was_claimed_before_the_store_knew_the_node_again_is_not_its_own() {
+        let lease = NodeLease::ended();
+        lease.extend(10 * SECOND);
+        lease.begin_term();
+        let unknown = lease.term();
+        lease.extend(20 * SECOND);
+        assert_eq!(lease.standing(unknown, SECOND), Standing::Over);
+        let known = lease.term();
+        lease.extend(30 * SECOND);
+        assert_eq!(lease.standing(known, 30 * SECOND), Standing::Holds);
     }
 
     #[test]
