@@ -1,5 +1,6 @@
 //! `cogwire webhooks`: what was sent, what came back, and why something was not sent.
 
+mod attempt;
 mod resend;
 mod secret;
 
@@ -42,6 +43,9 @@ enum WebhooksCommand {
         /// The message's id: the webhook-id header.
         #[arg(value_name = "MSG")]
         id: String,
+        /// Show what was sent and what came back as well.
+        #[arg(long, short)]
+        verbose: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -73,7 +77,7 @@ pub(super) async fn run(args: WebhooksArgs) -> Outcome {
         WebhooksCommand::Ls { prediction: None, state, limit, json } => {
             list(&client, state, limit, json).await
         }
-        WebhooksCommand::Show { id, json } => show(&client, &id, json).await,
+        WebhooksCommand::Show { id, verbose, json } => show(&client, &id, verbose, json).await,
         WebhooksCommand::Resend(args) => resend::run(&client, &args).await,
         WebhooksCommand::Secret(args) => secret::run(&client, args, named).await,
     }
@@ -137,7 +141,7 @@ fn table(deliveries: &[Value]) -> Table {
     table
 }
 
-async fn show(client: &Client, id: &str, json: bool) -> Outcome {
+async fn show(client: &Client, id: &str, verbose: bool, json: bool) -> Outcome {
     let delivery = client.get(&format!("/deliveries/{id}")).await?;
     if json {
         output::print_json(&delivery)?;
@@ -147,6 +151,10 @@ async fn show(client: &Client, id: &str, json: bool) -> Outcome {
     output::print(format_args!("{}: {}", heading(&delivery), Style::of_state(state).paint(state)))?;
     for attempt in delivery["log"].as_array().into_iter().flatten() {
         output::print(attempt_line(attempt))?;
+        attempt::timings(attempt).iter().try_for_each(output::print)?;
+        if verbose {
+            attempt::wire(attempt).iter().try_for_each(output::print)?;
+        }
     }
     explanations(&delivery).iter().try_for_each(output::print)?;
     Ok(())

@@ -1,7 +1,7 @@
 //! The webhooks of a prediction: each message, each attempt, and why something was not sent.
 
 use cogwire_core::prediction::Prediction;
-use cogwire_store::delivery::{Attempt, Delivery, DeliveryState};
+use cogwire_store::delivery::{Attempt, AttemptReport, Delivery, DeliveryState, HeaderLines};
 use maud::{Markup, html};
 
 use crate::api::deliveries::explain;
@@ -77,9 +77,51 @@ fn row(attempt: &Attempt) -> Markup {
             td class=(if taken { "short good" } else { "short bad" }) {
                 (attempt.class) @if let Some(status) = attempt.status { " " (status) }
             }
-            td { (attempt.detail) }
+            td {
+                (attempt.detail)
+                @if let Some(report) = &attempt.report { (wire(report)) }
+            }
         }
     }
+}
+
+/// What went over the wire, for those who open it.
+fn wire(report: &AttemptReport) -> Markup {
+    html! {
+        details {
+            summary { "Request and answer" }
+            dl {
+                @if let Some(peer) = &report.peer { dt { "Address" } dd { (peer) } }
+                @for (name, micros) in timings(report) { dt { (name) } dd { (micros as f64 / 1000.0) " ms" } }
+            }
+            @if !report.request_headers.is_empty() {
+                h4 { "Headers that were sent" }
+                pre { (lines(&report.request_headers)) }
+            }
+            @if let Some(response) = &report.response {
+                h4 { "Headers of the answer" }
+                pre { (lines(&response.headers)) }
+                @if !response.body.is_empty() {
+                    h4 { "Body of the answer" @if response.truncated { " (its beginning)" } }
+                    pre { (response.body) }
+                }
+            }
+        }
+    }
+}
+
+fn timings(report: &AttemptReport) -> impl Iterator<Item = (&'static str, u64)> {
+    let parts = [
+        ("Look-up of the name", report.dns_us),
+        ("Connection", report.connect_us),
+        ("TLS", report.tls_us),
+        ("First byte", report.first_byte_us),
+    ];
+    parts.into_iter().filter_map(|(name, micros)| Some((name, micros?)))
+}
+
+fn lines(headers: &HeaderLines) -> String {
+    headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 fn tone(state: DeliveryState) -> &'static str {

@@ -139,12 +139,29 @@ async fn webhooks_are_listed_shown_explained_and_sent_again() {
     let id = first.id().to_owned();
     let shown = wait_until_delivered(&shell, &id).await;
     assert_eq!(shown["log"][0]["status"], 200);
+    the_attempt_is_shown(&shell, &id, &shown["log"][0]).await;
     let prediction = first.json()["id"].as_str().expect("an id").to_owned();
     let listed = shell.says(&["webhooks", "ls", "--prediction", &prediction]).await;
     assert!(listed.contains(&id), "{listed}");
     shell.says(&["webhooks", "resend", &id]).await;
     let again = receiver.wait_for(2).await;
     assert_eq!((again[1].id(), &again[1].body), (id.as_str(), &first.body));
+}
+
+/// What went over the wire is shown to programs always, and to people who ask for it.
+async fn the_attempt_is_shown(shell: &Shell, id: &str, attempt: &Value) {
+    assert_eq!(attempt["request"]["headers"]["webhook-id"], id);
+    assert!(
+        attempt["response"]["headers"].is_object() && attempt["response"]["truncated"] == false,
+        "{attempt}"
+    );
+    assert!(attempt["timings"]["connect_ms"].is_f64() && attempt["timings"]["tls_ms"].is_null(), "{attempt}");
+    let peer = attempt["peer"].as_str().expect("it was connected to");
+    let (brief, all) =
+        (shell.says(&["webhooks", "show", id]).await, shell.says(&["webhooks", "show", id, "-v"]).await);
+    let header = format!("> webhook-id: {id}");
+    assert!(brief.contains(&format!("{peer}: connect ")) && !brief.contains(&header), "{brief}");
+    assert!(all.contains(&header) && all.contains("< "), "{all}");
 }
 
 async fn wait_until_delivered(shell: &Shell, id: &str) -> Value {

@@ -1,6 +1,7 @@
 //! Webhooks from the sender's side: what was sent, what came back, and why something was not sent.
 
 pub(crate) mod explain;
+mod report;
 pub(super) mod resend;
 mod view;
 

@@ -6,6 +6,7 @@ use cogwire_store::delivery::{Attempt, Delivery};
 use serde::Serialize;
 
 use super::explain;
+use super::report::{RequestView, ResponseView, TimingsView};
 
 /// All messages of one prediction.
 #[derive(Debug, Serialize)]
@@ -51,8 +52,12 @@ struct AttemptView {
     duration_ms: f64,
     manual: bool,
     number: u32,
+    peer: Option<String>,
+    request: Option<RequestView>,
+    response: Option<ResponseView>,
     started_at: String,
     status: Option<u16>,
+    timings: Option<TimingsView>,
 }
 
 /// The events that wait to be sent and are no message yet.
@@ -89,14 +94,19 @@ impl DeliveryView {
 
 impl AttemptView {
     fn new(attempt: &Attempt) -> Self {
+        let report = attempt.report.as_ref();
         Self {
             class: attempt.class.clone(),
             detail: attempt.detail.clone(),
             duration_ms: attempt.duration.as_micros() as f64 / 1000.0,
             manual: attempt.manual,
             number: attempt.number,
+            peer: report.and_then(|report| report.peer.clone()),
+            request: report.and_then(RequestView::new),
+            response: report.and_then(ResponseView::new),
             started_at: attempt.started_at.to_string(),
             status: attempt.status,
+            timings: report.map(TimingsView::new),
         }
     }
 }
