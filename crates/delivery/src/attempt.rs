@@ -23,13 +23,13 @@ use sha2::{Digest, Sha256};
 use crate::config::DeliveryConfig;
 use crate::end::End;
 use crate::health::Health;
-use crate::message::{Message, intermediate_body};
-use crate::metrics;
+use crate::message::{Message, intermediate_body, pass_on};
 use crate::obstacle::Obstacle;
 use crate::report::report;
 use crate::secrets::Secrets;
 use crate::sink::{Answer, Class, Deadline, OutgoingRequest, Sink};
 use crate::verdict::{Errand, GONE, ORIGIN_DOWN, Tried};
+use crate::{gzip, metrics};
 
 /// Takes steps.
 pub(crate) struct Sender {
@@ -170,8 +170,11 @@ impl Sender {
         deadline: Deadline,
     ) -> Sent {
         let started_at = self.clock.now();
-        let headers = message.headers(secrets, &lane.options, started_at);
-        let request = OutgoingRequest { url: &lane.url, headers, body: message.body.clone() };
+        let mut headers = message.headers(secrets, &lane.options, started_at);
+        pass_on(&lane.options, &*self.entropy, &mut headers);
+        let body = message.body.clone();
+        let body = if lane.options.gzip { gzip::pack(body, &mut headers).await } else { body };
+        let request = OutgoingRequest { url: &lane.url, headers, body };
         let in_flight = metrics::InFlight::begin();
         let answer = self.sink.post(request, deadline).await;
         drop(in_flight);

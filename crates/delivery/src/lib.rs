@@ -11,6 +11,7 @@ mod due;
 mod end;
 mod engine;
 pub mod guard;
+mod gzip;
 mod health;
 mod message;
 mod metrics;

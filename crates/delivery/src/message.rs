@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::{Content, Ended, Prediction, State};
-use cogwire_core::time::Timestamp;
+use cogwire_core::time::{Entropy, Timestamp};
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::{Secret, signature_header};
@@ -19,6 +19,8 @@ const SEQUENCE: HeaderName = HeaderName::from_static("cogwire-sequence");
 const ATTEMPT: HeaderName = HeaderName::from_static("cogwire-attempt");
 const RESENT: HeaderName = HeaderName::from_static("cogwire-resent");
 const BODY: HeaderName = HeaderName::from_static("cogwire-body");
+const METADATA: HeaderName = HeaderName::from_static("cogwire-metadata");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("cogwire/", env!("CARGO_PKG_VERSION")));
@@ -43,7 +45,7 @@ impl Message {
     pub(crate) fn headers(&self, secrets: &[Secret], options: &WebhookOptions, now: Timestamp) -> HeaderMap {
         let id = self.id.to_string();
         let signature = signature_header(secrets, &id, now.as_seconds(), &self.body);
-        let mut headers = HeaderMap::with_capacity(12);
+        let mut headers = HeaderMap::with_capacity(16);
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(USER_AGENT, AGENT);
         headers.insert(TIMESTAMP, now.as_seconds().into());
@@ -61,6 +63,27 @@ impl Message {
         }
         headers
     }
+}
+
+/// Adds what the caller gave for the receiver. The attempt is a span of its own in the caller's trace.
+pub(crate) fn pass_on(options: &WebhookOptions, entropy: &dyn Entropy, headers: &mut HeaderMap) {
+    let metadata = options.metadata.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+    headers.extend(metadata.map(|metadata| (METADATA, metadata)));
+    let parent = options.traceparent.as_deref().and_then(|caller| traceparent(caller, entropy));
+    headers.extend(parent.map(|parent| (TRACEPARENT, text(parent))));
+}
+
+/// A `traceparent` of the caller's trace with a span that nobody had before.
+fn traceparent(caller: &str, entropy: &dyn Entropy) -> Option<String> {
+    let mut parts = caller.split('-');
+    let (version, trace, _, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    // All zeros would mean that there is none.
+    let span = match entropy.bits() as u64 {
+        0 => u64::MAX,
+        span => span,
+    };
+    let parent = format!("{version}-{trace}-{span:016x}-{flags}");
+    parent.bytes().all(|byte| byte.is_ascii_graphic()).then_some(parent)
 }
 
 /// The body of an intermediate message, from the prediction as it is durable now.
@@ -81,4 +104,57 @@ pub(crate) fn intermediate_body(mut prediction: Prediction, event: WebhookEvent,
 
 fn text(text: String) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).expect("ids and signatures are printable ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts up from 0.
+    #[derive(Default)]
+    struct Counter(std::sync::atomic::AtomicU64);
+
+    impl Entropy for Counter {
+        fn fill(&self, bytes: &mut [u8]) {
+            let next = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_le_bytes();
+            bytes.iter_mut().zip(next).for_each(|(byte, value)| *byte = value);
+        }
+    }
+
+    fn added(options: &WebhookOptions, entropy: &dyn Entropy) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        pass_on(options, entropy, &mut headers);
+        let shown = |value: &HeaderValue| value.to_str().expect("text").to_owned();
+        headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn without_options_nothing_is_added() {
+        assert_eq!(added(&WebhookOptions::default(), &Counter::default()), []);
+    }
+
+    #[test]
+    fn each_attempt_is_a_span_of_the_callers_trace() {
+        let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned();
+        let options = WebhookOptions { traceparent: Some(caller), ..WebhookOptions::default() };
+        let entropy = Counter::default();
+        for span in ["ffffffffffffffff", "0000000000000001", "0000000000000002"] {
+            let expected = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{span}-01");
+            assert_eq!(added(&options, &entropy), [pair("traceparent", &expected)]);
+        }
+        for stored in ["", "00-1-2", "00-\u{e9}-2-3", "a-b\n-c-d"] {
+            let options = WebhookOptions { traceparent: Some(stored.to_owned()), ..options.clone() };
+            assert_eq!(added(&options, &entropy), [], "for {stored:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_passed_on() {
+        let options = WebhookOptions { metadata: Some("order=7".to_owned()), ..WebhookOptions::default() };
+        assert_eq!(added(&options, &Counter::default()), [pair("cogwire-metadata", "order=7")]);
+    }
 }

@@ -121,9 +121,11 @@ impl Sink for HttpSink {
     async fn post(&self, request: OutgoingRequest<'_>, deadline: Deadline) -> Answer {
         let url = request.url;
         let trace = Trace::new(self.clock.now());
+        // Something may have taken a while since the deadline was set.
+        let left = deadline.at.saturating_sub(self.clock.monotonic()).min(deadline.after);
         let result = tokio::select! {
             result = self.exchange(request, deadline, &trace) => result,
-            () = self.clock.sleep(deadline.after) => Err(Failure::Timeout(trace.phase())),
+            () = self.clock.sleep(left) => Err(Failure::Timeout(trace.phase())),
         };
         let seen = trace.into_seen(self.clock.now());
         Explanation { url, after: deadline.after, max_quote: self.config.max_quote }.of(result, seen)

@@ -7,5 +7,6 @@ mod bypass;
 mod circuits;
 mod engine;
 mod http;
+mod options;
 mod support;
 mod tls;
