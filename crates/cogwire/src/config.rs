@@ -4,6 +4,7 @@
 //! change; then it is read and checked once, here. Nothing below reads an environment variable.
 
 mod args;
+mod egress;
 mod environment;
 mod error;
 mod layers;
@@ -35,6 +36,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 pub use args::{ConfigArgs, DataDirArgs, DatabaseArgs, PlacesArgs, StoreArgs};
+pub use egress::{CertificateFiles, Egress};
 pub use environment::Environment;
 #[cfg(test)]
 pub(crate) use environment::is_known_variable;
@@ -142,6 +144,8 @@ pub struct Webhooks {
     pub timeout: Duration,
     /// The longest attempt to send anything else.
     pub progress_timeout: Duration,
+    /// How they leave the server.
+    pub egress: Egress,
 }
 
 /// Where the certificate comes from.

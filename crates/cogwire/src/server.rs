@@ -16,6 +16,7 @@
 mod advice;
 mod connections;
 pub mod credentials;
+mod egress;
 mod error;
 mod foundation;
 mod identity;

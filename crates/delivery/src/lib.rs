@@ -28,5 +28,5 @@ mod verdict;
 pub use config::DeliveryConfig;
 pub use engine::{Delivery, Parts};
 pub use guard::{Allow, Blocked, Guard, Policy};
-pub use sink::http::{HttpConfig, HttpSink, SystemResolver};
+pub use sink::http::{ClientCertificate, CustomHeader, HttpConfig, HttpSink, Proxy, SystemResolver};
 pub use sink::{Answer, Class, Seen, SeenResponse, Sink};

@@ -201,6 +201,7 @@ fn arg(setting: &'static Setting) -> Arg {
     match setting.arity {
         Arity::One => arg,
         Arity::Many => arg.action(ArgAction::Append).value_delimiter(','),
+        Arity::Lines => arg.action(ArgAction::Append).value_delimiter('\n'),
         Arity::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
     }
 }

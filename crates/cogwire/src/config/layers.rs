@@ -125,8 +125,8 @@ impl Raw {
 impl fmt::Display for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.setting.arity {
-            _ if self.setting.holds_secret() => write!(f, "{:?}", redact::database_url(&self.texts.concat())),
-            Arity::Many => write!(f, "{:?}", self.texts),
+            _ if self.setting.holds_secret() => f.write_str(&redact::setting(self.setting, &self.texts)),
+            Arity::Many | Arity::Lines => write!(f, "{:?}", self.texts),
             Arity::Switch => f.write_str(&self.texts.concat()),
             Arity::One if self.texts.iter().all(|text| text.parse::<u64>().is_ok()) => {
                 f.write_str(&self.texts.concat())
@@ -164,7 +164,7 @@ fn read_entry(key: &str, value: toml::Value, source: &Source) -> Result<Raw, Err
 
 fn texts(setting: &Setting, value: toml::Value) -> Option<Vec<String>> {
     match (setting.arity, value) {
-        (Arity::Many, toml::Value::Array(items)) => items.into_iter().map(scalar).collect(),
+        (Arity::Many | Arity::Lines, toml::Value::Array(items)) => items.into_iter().map(scalar).collect(),
         (Arity::Switch, toml::Value::Boolean(on)) => Some(vec![on.to_string()]),
         (Arity::One, value) => Some(vec![scalar(value)?]),
         _ => None,
@@ -182,7 +182,7 @@ fn scalar(value: toml::Value) -> Option<String> {
 fn expected(setting: &Setting) -> &'static str {
     match setting.arity {
         Arity::One => "a text or a whole number",
-        Arity::Many => "a list of texts",
+        Arity::Many | Arity::Lines => "a list of texts",
         Arity::Switch => "true or false",
     }
 }

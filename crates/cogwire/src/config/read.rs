@@ -14,10 +14,11 @@ use url::Url;
 
 use super::environment::Environment;
 use super::layers::{Layers, Raw};
-use super::setting::{DATABASE_URL, nearest_of};
+use super::redact::MASK;
+use super::setting::{DATABASE_URL, WEBHOOK_HEADER, WEBHOOK_PROXY, nearest_of};
 use super::{
-    Config, Database, Error, FileMode, LogFormat, Models, NamedModel, Role, Roles, Secrets, StorePlace, Tls,
-    Webhooks, models, value,
+    CertificateFiles, Config, Database, Egress, Error, FileMode, LogFormat, Models, NamedModel, Role, Roles,
+    Secrets, StorePlace, Tls, Webhooks, models, value,
 };
 
 pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Config, Error> {
@@ -198,6 +199,24 @@ impl Reader<'_> {
             per_origin: self.number("webhook_concurrency_per_origin", 1..=100_000)?,
             timeout: self.duration_within("webhook_timeout", "100ms", "5m")?,
             progress_timeout: self.duration_within("webhook_progress_timeout", "100ms", "5m")?,
+            egress: self.egress()?,
+        })
+    }
+
+    fn egress(&self) -> Result<Egress, Error> {
+        let header = "\"Name: value\" with a name that neither the message nor the connection has itself";
+        let proxy = "http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
+        let file = |key| self.paths(key).into_iter().next();
+        let certificate = match (file("webhook_client_cert"), file("webhook_client_key")) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some(CertificateFiles { cert, key }),
+            _ => return conflict("--webhook-client-cert and --webhook-client-key go together: give both"),
+        };
+        Ok(Egress {
+            headers: self.each(WEBHOOK_HEADER, header, |text| text.parse().ok())?,
+            proxy: self.optional(WEBHOOK_PROXY, proxy, |text| text.parse().ok())?,
+            ca: file("webhook_ca"),
+            certificate,
         })
     }
 
@@ -262,6 +281,7 @@ fn conflict<T>(text: &str) -> Result<T, Error> {
 }
 
 fn invalid(raw: &Raw, text: &str, expected: &str) -> Error {
+    let text = if raw.setting.holds_secret() { MASK } else { text };
     Error::Invalid { place: raw.place(), text: text.to_owned(), expected: expected.to_owned() }
 }
 

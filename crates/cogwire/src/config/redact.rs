@@ -1,4 +1,6 @@
-//! A database's URL without its password.
+//! Settings without their secrets.
+
+use super::setting::{Setting, WEBHOOK_HEADER, WEBHOOK_PROXY};
 
 /// What stands for a secret.
 pub(super) const MASK: &str = "********";
@@ -6,6 +8,28 @@ pub(super) const MASK: &str = "********";
 /// The parameters that may be shown. Anything else could be a secret, or a part of one that was not encoded.
 const SHOWN: [&str; 9] =
     ["host", "hostaddr", "port", "user", "dbname", "options", "application_name", "sslmode", "sslrootcert"];
+
+/// The value of a setting that holds a secret, as TOML that may be printed.
+pub(super) fn setting(setting: &Setting, texts: &[String]) -> String {
+    match setting.key {
+        WEBHOOK_HEADER => format!("{:?}", texts.iter().map(|text| header(text)).collect::<Vec<_>>()),
+        WEBHOOK_PROXY => format!("{:?}", proxy(&texts.concat())),
+        _ => format!("{:?}", database_url(&texts.concat())),
+    }
+}
+
+/// A header without its value.
+fn header(text: &str) -> String {
+    text.split_once(':').map_or_else(|| MASK.to_owned(), |(name, _)| format!("{name}: {MASK}"))
+}
+
+/// A proxy without user and password.
+fn proxy(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, place)) => format!("http://{MASK}@{place}"),
+        None => text.to_owned(),
+    }
+}
 
 /// The URL as it may be printed. Where it is not certain which part is the password, nothing of it is.
 pub(super) fn database_url(text: &str) -> String {
@@ -65,6 +89,15 @@ mod tests {
         ] {
             assert_eq!(database_url(text), shown, "for {text}");
         }
+    }
+
+    #[test]
+    fn headers_and_proxies_show_no_secret() {
+        let shown = |key, text: &str| setting(Setting::find(key).expect("a setting"), &[text.to_owned()]);
+        assert_eq!(shown(WEBHOOK_HEADER, "X-Token: secret: more"), r#"["X-Token: ********"]"#);
+        assert_eq!(shown(WEBHOOK_HEADER, "secret"), r#"["********"]"#);
+        assert_eq!(shown(WEBHOOK_PROXY, "http://proxy:3128"), r#""http://proxy:3128""#);
+        assert_eq!(shown(WEBHOOK_PROXY, "http://me:sec@ret@proxy:3128"), r#""http://********@proxy:3128""#);
     }
 
     proptest! {

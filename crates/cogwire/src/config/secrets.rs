@@ -10,7 +10,7 @@ use super::Error;
 use super::environment::Environment;
 use super::layers::{Layers, Raw, Source};
 use super::read::secret_file;
-use super::setting::{SETTINGS, Setting};
+use super::setting::{Arity, SETTINGS, Setting};
 
 /// The names of the variables.
 pub(super) const API_TOKEN: &str = "COGWIRE_API_TOKEN";
@@ -71,7 +71,11 @@ fn setting_in_file(setting: &'static Setting, environment: &Environment) -> Resu
     };
     let value = find(environment, &setting.variable(), &file)?;
     let raw = |value: SecretString| {
-        let texts = vec![value.expose_secret().to_owned()];
+        let text = value.expose_secret();
+        let texts = match setting.arity {
+            Arity::Lines => text.lines().map(str::to_owned).collect(),
+            _ => vec![text.to_owned()],
+        };
         Raw { setting, texts, source: Source::EnvironmentFile }
     };
     Ok(value.map(raw))

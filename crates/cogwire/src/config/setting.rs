@@ -24,6 +24,8 @@ pub enum Arity {
     One,
     /// Any number: a list in the file, commas or repetition on the command line.
     Many,
+    /// Any number of texts that may have commas: a list in the file, lines or repetition on the command line.
+    Lines,
     /// `true` or `false`; the bare flag means `true`.
     Switch,
 }
@@ -41,7 +43,7 @@ impl Setting {
 
     /// Whether a password may be in it: then it is never printed as it is.
     pub fn holds_secret(&self) -> bool {
-        self.key == DATABASE_URL
+        matches!(self.key, DATABASE_URL | WEBHOOK_HEADER | WEBHOOK_PROXY)
     }
 
     /// The environment variable that names a file with the value, for a setting that holds a secret.
@@ -68,8 +70,10 @@ pub(crate) fn nearest_of<'a>(wrong: &str, names: impl IntoIterator<Item = &'a st
     (score > ALIKE).then_some(name)
 }
 
-/// The key of the only setting that may hold a password.
+/// The keys of the settings that may hold a password.
 pub(super) const DATABASE_URL: &str = "database_url";
+pub(super) const WEBHOOK_HEADER: &str = "webhook_header";
+pub(super) const WEBHOOK_PROXY: &str = "webhook_proxy";
 
 const ADDRESS: &str = "Address";
 const MODELS: &str = "Models and limits";
@@ -120,6 +124,11 @@ settings! {
     MODELS One "setup_timeout" "TIME" "Longest time from a slot to the model's first sign of work";
     MODELS One "run_timeout" "TIME" "Longest run";
     WEBHOOKS Many "webhook_allow" "WHAT" "Receivers beyond https to public addresses: a network, a host, private, loopback";
+    WEBHOOKS One "webhook_proxy" "URL" "Send them through this HTTP proxy: http://HOST:PORT";
+    WEBHOOKS Lines "webhook_header" "HEADER" "Headers that they carry besides: 'Name: value'; the values are secret";
+    WEBHOOKS One "webhook_ca" "FILE" "PEM file with certificates that receivers may have besides the system's";
+    WEBHOOKS One "webhook_client_cert" "FILE" "PEM file with a certificate chain for receivers that ask for one";
+    WEBHOOKS One "webhook_client_key" "FILE" "PEM file with the private key of --webhook-client-cert";
     WEBHOOKS Many "webhook_default_events" "EVENT" "What is sent when a prediction names no events: start, output, logs, completed";
     WEBHOOKS One "webhook_payload" "SHAPE" "prediction (as Replicate sends it), or event ({\"type\", \"data\"})";
     WEBHOOKS One "webhook_body" "RULE" "full, thin (no input, output and logs), or thin-above=SIZE such as thin-above=256KiB";

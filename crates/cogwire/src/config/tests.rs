@@ -250,6 +250,37 @@ fn with_database(flags: &[&str]) -> Result<Config, Error> {
 }
 
 #[test]
+fn the_way_out_of_webhooks_is_read_and_shows_no_secret() {
+    let flags = ["--webhook-header", "X-Token: hidden, too", "--webhook-header", "X-Team: hidden"];
+    let proxy = ["--webhook-proxy", "http://me:hidden@proxy.example:3128"];
+    let egress = |flags: &[&str]| read(flags).expect("valid").webhooks.egress;
+    let given = egress(&[&flags[..], &proxy[..]].concat());
+    assert_eq!(
+        (given.headers.len(), given.proxy.as_ref().map(ToString::to_string)),
+        (2, Some("proxy.example:3128".to_owned()))
+    );
+    assert!(!format!("{given:?}").contains("hidden"), "{given:?}");
+
+    let layers = arguments(&[&["--data-dir", "/data"][..], &flags, &proxy].concat());
+    let layers = layers.layers(&Environment::default()).expect("valid");
+    let printed = print(&layers, &Config::read(&layers, &Environment::default()).expect("valid"));
+    assert!(printed.contains(r#"webhook_header = ["X-Token: ********", "X-Team: ********"]"#), "{printed}");
+    assert!(!printed.contains("hidden") && !format!("{layers:?}").contains("hidden"), "{printed}");
+
+    let lines = file("X-A: 1, 2\nX-B: 3\n");
+    let path = lines.path().to_str().expect("a readable name");
+    let environment = Environment::from([("COGWIRE_WEBHOOK_HEADER_FILE", path)]);
+    let layers = arguments(&["--data-dir", "/data"]).layers(&environment).expect("valid");
+    assert_eq!(Config::read(&layers, &environment).expect("valid").webhooks.egress.headers.len(), 2);
+
+    for refused in [["--webhook-header", "Host: hidden"], ["--webhook-proxy", "socks5://me:hidden@proxy"]] {
+        let text = refusal(&refused);
+        assert!(text.starts_with(refused[0]) && !text.contains("hidden"), "{text}");
+    }
+    assert!(refusal(&["--webhook-client-cert", "a.pem"]).contains("go together"));
+}
+
+#[test]
 fn roles_are_divided_on_a_database_only() {
     assert_eq!(read(&[]).expect("valid").roles, Roles::ALL);
     assert!(refusal(&["--roles", "api"]).contains("one process does everything on SQLite"));

@@ -92,6 +92,11 @@ pub enum Error {
     /// TLS cannot be served.
     #[error("https cannot be served")]
     Tls(#[source] TlsError),
+    /// A certificate for sending webhooks cannot be used.
+    #[error(
+        "webhooks cannot be sent with these certificates: correct --webhook-ca, --webhook-client-cert and --webhook-client-key"
+    )]
+    WebhookTls(#[source] TlsError),
     /// A script was refused.
     #[error("a script is wrong")]
     Script(#[source] cogwire_runner::ScriptError),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use cogwire_core::prediction::Limits;
 use cogwire_core::time::Clock;
-use cogwire_delivery::{Delivery, DeliveryConfig, HttpConfig, HttpSink, SystemResolver};
+use cogwire_delivery::{Delivery, DeliveryConfig, HttpSink, SystemResolver};
 use cogwire_engine::{Engine, EngineConfig, ModelsConfig, OutputFiles};
 use cogwire_files::Files;
 use cogwire_runner::{Runner, Scripts};
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::foundation::Foundation;
 use super::internal::Internal;
 use super::models::Premises;
-use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, models, token};
+use super::{Connections, Error, Listening, METRICS_UPKEEP, Surroundings, advice, egress, models, token};
 use crate::api::{self, Api, ApiConfig, EnvironmentToken};
 use crate::config::{Config, FileMode};
 
@@ -74,7 +74,7 @@ impl Parts {
         let runner = Runner::builtin_and_scripts(scripts, foundation.clock.clone(), runs.clone());
         let premises = models::occupy(&foundation.config)?;
         let models = models::config(&foundation, &runs, internal.as_ref());
-        let (handoff, delivery) = delivery(&foundation).unzip();
+        let (handoff, delivery) = delivery(&foundation)?.unzip();
         let files = files_for_models(&foundation, internal.as_ref())?;
         let engine = engine(&foundation, runner, handoff, files, models);
         engine.start().await.map_err(|error| foundation.unusable(error))?;
@@ -238,20 +238,21 @@ fn output_files(mode: FileMode, url: &str) -> OutputFiles {
 }
 
 /// What sends webhooks, and how lanes reach it, on a server that does.
-fn delivery(foundation: &Foundation) -> Option<(Handoff, (Delivery, LaneInbox))> {
+fn delivery(foundation: &Foundation) -> Result<Option<(Handoff, (Delivery, LaneInbox))>, Error> {
     let config = &foundation.config;
+    if !config.roles.deliver {
+        return Ok(None);
+    }
     let lanes = config.webhooks.concurrency * LANES_PER_REQUEST;
-    config.roles.deliver.then(|| {
-        let (handoff, inbox) = handoff::channel(lanes, foundation.lease.clone());
-        (handoff, (sender(foundation), inbox))
-    })
+    let (handoff, inbox) = handoff::channel(lanes, foundation.lease.clone());
+    Ok(Some((handoff, (sender(foundation)?, inbox))))
 }
 
-fn sender(foundation: &Foundation) -> Delivery {
+fn sender(foundation: &Foundation) -> Result<Delivery, Error> {
     let clock = foundation.clock.clone();
     let guard = foundation.guard.clone();
     let webhooks = &foundation.config.webhooks;
-    let http = HttpConfig { max_idle: webhooks.concurrency, ..HttpConfig::default() };
+    let http = egress::http_config(webhooks)?;
     let parts = cogwire_delivery::Parts {
         deliveries: foundation.store.clone(),
         predictions: foundation.store.clone(),
@@ -275,7 +276,7 @@ fn sender(foundation: &Foundation) -> Delivery {
         audit_interval: foundation.config.node_lease / LOOKS_PER_LEASE,
         ..DeliveryConfig::default()
     };
-    Delivery::new(config, parts)
+    Ok(Delivery::new(config, parts))
 }
 
 fn router(

@@ -77,7 +77,7 @@ pub(super) fn acceptor(tls: &Tls, data_dir: &Path, names: Vec<String>) -> Result
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let unreadable = |error| TlsError::File { path: path.to_owned(), what: "a certificate", error };
     let certificates = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
     let chain: Vec<_> = certificates.collect::<Result<_, _>>().map_err(unreadable)?;

@@ -1,15 +1,17 @@
 //! Sends messages over HTTP/1.1, with and without TLS.
 //!
 //! Promises: every address is judged by the [`Guard`] right before it is connected to; one deadline covers everything from
-//! the look-up of the name to the last byte of the answer; redirects are not followed and proxies are not used, because
-//! either would go around the guard; what is read of an answer is bounded. Connections are kept for a short while, and are
+//! the look-up of the name to the last byte of the answer; redirects are not followed, and a proxy is told an address that
+//! was judged, because anything else would go around the guard; what is read of an answer is bounded. Connections are kept for a short while, and are
 //! tasks of this sink, which [`Sink::close`] ends.
 
 mod connector;
 mod exchange;
 mod explain;
 mod failure;
+mod header;
 mod pool;
+mod proxy;
 mod race;
 mod resolver;
 mod target;
@@ -31,9 +33,13 @@ use connector::Connector;
 use exchange::Exchange;
 use explain::Explanation;
 use failure::Failure;
+use header::CustomHeaders;
+pub use header::{CustomHeader, InvalidHeader};
 use pool::Pool;
+pub use proxy::{InvalidProxy, Proxy};
 pub use resolver::{Resolver, SystemResolver};
 use target::Targets;
+pub use tls::ClientCertificate;
 use trace::Trace;
 
 /// The bounds of an [`HttpSink`], and what it trusts.
@@ -54,6 +60,12 @@ pub struct HttpConfig {
     pub max_targets: usize,
     /// Certificates that are trusted beside the system's.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// What receivers that ask for a certificate are shown.
+    pub certificate: Option<ClientCertificate>,
+    /// Headers of every request beside its own.
+    pub headers: Vec<CustomHeader>,
+    /// The way out; `None` without a proxy.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for HttpConfig {
@@ -66,6 +78,9 @@ impl Default for HttpConfig {
             max_idle: 256,
             max_targets: 1024,
             extra_roots: Vec::new(),
+            certificate: None,
+            headers: Vec::new(),
+            proxy: None,
         }
     }
 }
@@ -76,6 +91,7 @@ pub struct HttpSink {
     clock: Arc<dyn Clock>,
     targets: Targets,
     connector: Connector,
+    headers: CustomHeaders,
     pool: Arc<Pool>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -93,9 +109,11 @@ impl HttpSink {
             connector: Connector::new(
                 guard,
                 resolver,
-                tls::connector(&config.extra_roots),
+                config.proxy.clone(),
+                tls::connector(&config.extra_roots, config.certificate.as_ref()),
                 Arc::clone(&clock),
             ),
+            headers: CustomHeaders::new(&config.headers),
             config,
             clock,
             pool,
@@ -128,7 +146,10 @@ impl Sink for HttpSink {
             () = self.clock.sleep(left) => Err(Failure::Timeout(trace.phase())),
         };
         let seen = trace.into_seen(self.clock.now());
-        Explanation { url, after: deadline.after, max_quote: self.config.max_quote }.of(result, seen)
+        let explanation = Explanation { url, after: deadline.after, max_quote: self.config.max_quote };
+        let mut answer = explanation.of(result, seen);
+        self.headers.hide_in(&mut answer);
+        answer
     }
 
     async fn close(&self) {

@@ -5,6 +5,7 @@
 mod addresses;
 mod bypass;
 mod circuits;
+mod egress;
 mod engine;
 mod http;
 mod options;

@@ -17,21 +17,34 @@ use crate::http::open_guard;
 use crate::support::clock::TestClock;
 use crate::support::receiver::{Receiver, Reply};
 
+/// A certificate that signed itself, and its key.
+pub(crate) struct Identity {
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// For these names, valid from the beginning of one year to the beginning of the other.
+    pub(crate) fn new(names: &[&str], from: i32, to: i32) -> Self {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(names.clone()).expect("valid names");
+        // The machine may trust a certificate of such a name.
+        params.distinguished_name.push(DnType::CommonName, format!("test of {}", names.join(" ")));
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
+        let certificate = params.self_signed(&key).expect("a certificate").der().clone();
+        Self { certificate, key: PrivateKeyDer::try_from(key.serialize_der()).expect("a key") }
+    }
+}
+
 /// A certificate for these names, and a server that shows it.
-fn server(names: &[&str]) -> (CertificateDer<'static>, TlsAcceptor) {
+pub(crate) fn server(names: &[&str]) -> (CertificateDer<'static>, TlsAcceptor) {
     server_in(names, 1975, 4096)
 }
 
-/// The same, valid from the beginning of one year to the beginning of the other.
 fn server_in(names: &[&str], from: i32, to: i32) -> (CertificateDer<'static>, TlsAcceptor) {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(names.clone()).expect("valid names");
-    params.distinguished_name.push(DnType::CommonName, names.join(" "));
-    params.not_before = date_time_ymd(from, 1, 1);
-    params.not_after = date_time_ymd(to, 1, 1);
-    let certificate = params.self_signed(&key).expect("a certificate").der().clone();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let Identity { certificate, key } = Identity::new(names, from, to);
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::failure::Failure;
+use super::proxy::Proxy;
 use super::resolver::Resolver;
 use super::target::Origin;
 use super::trace::{Phase, Trace};
@@ -25,6 +26,7 @@ use crate::guard::Guard;
 pub(super) struct Connector {
     guard: Arc<Guard>,
     resolver: Arc<dyn Resolver>,
+    proxy: Option<Proxy>,
     tls: TlsConnector,
     clock: Arc<dyn Clock>,
 }
@@ -39,10 +41,11 @@ impl Connector {
     pub(super) fn new(
         guard: Arc<Guard>,
         resolver: Arc<dyn Resolver>,
+        proxy: Option<Proxy>,
         tls: TlsConnector,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { guard, resolver, tls, clock }
+        Self { guard, resolver, proxy, tls, clock }
     }
 
     /// Connects; the connection, and the address that it is to. `trace` follows the phases.
@@ -67,7 +70,13 @@ impl Connector {
         trace: &Trace,
     ) -> Result<(TcpStream, SocketAddr), Failure> {
         trace.peer(addresses[0]);
-        let (stream, peer) = race::connect(addresses, &*self.clock).await.map_err(Failure::Connect)?;
+        let (stream, peer) = match &self.proxy {
+            None => race::connect(addresses, &*self.clock).await.map_err(Failure::Connect)?,
+            Some(proxy) => {
+                let tunnel = proxy.tunnel(addresses, &*self.resolver, &*self.clock).await;
+                tunnel.map_err(|failure| Failure::Proxy(proxy.clone(), failure))?
+            }
+        };
         trace.peer(peer);
         Ok((stream, peer))
     }

@@ -40,6 +40,7 @@ impl Exchange<'_> {
         *request.headers_mut() = outgoing.headers;
         request.headers_mut().insert(header::HOST, self.target.host_header.clone());
         request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        self.sink.headers.add_to(request.headers_mut());
         request
     }
 

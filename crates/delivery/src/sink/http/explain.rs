@@ -14,6 +14,7 @@ use http::{HeaderName, StatusCode, header};
 use url::Url;
 
 use super::failure::Failure;
+use super::proxy::{Proxy, ProxyFailure};
 use super::trace::{Connecting, Phase};
 use crate::printable::printable;
 use crate::sink::{Answer, Class, Seen};
@@ -87,6 +88,7 @@ impl Explanation<'_> {
                 (Class::Dns, format!("the name of {place} stands for no address: check the URL's host name"))
             }
             Failure::Connect(error) => (Class::Connect, refused(place, error)),
+            Failure::Proxy(proxy, failure) => proxied(place, proxy, failure),
             Failure::Tls(error) => (Class::Tls, untrusted::tls(place, error)),
             Failure::Exchange(error) => (Class::Protocol, broken(place, error)),
             Failure::Timeout(phase) => (Class::Timeout, late(place, *phase, self.after)),
@@ -115,6 +117,44 @@ fn refused(place: &str, error: &io::Error) -> String {
             format!("nothing listens at {place}: start the receiver, or correct the port in the URL")
         }
         _ => format!("no connection to {place}: {error}; check that this server can reach it"),
+    }
+}
+
+/// A proxy that refuses is a rule about addresses, too; one that cannot connect either is not.
+fn proxied(place: &str, proxy: &Proxy, failure: &ProxyFailure) -> (Class, String) {
+    match failure {
+        ProxyFailure::Unreachable(error) => (
+            Class::Connect,
+            format!(
+                "no connection to the proxy {proxy}: {error}; check --webhook-proxy, and that the proxy runs"
+            ),
+        ),
+        ProxyFailure::Broken(error) => (
+            Class::Connect,
+            format!(
+                "the proxy {proxy} opened no tunnel to {place}: {error}; check that --webhook-proxy is an HTTP proxy"
+            ),
+        ),
+        ProxyFailure::Refused(407) => (
+            Class::Blocked,
+            format!(
+                "the proxy {proxy} asks for a password: write it into --webhook-proxy, http://USER:PASSWORD@HOST:PORT"
+            ),
+        ),
+        ProxyFailure::Refused(status @ 500..=599) => (
+            Class::Connect,
+            format!(
+                "the proxy {proxy} has no connection to {place} ({}): check that it can reach it",
+                named(*status)
+            ),
+        ),
+        ProxyFailure::Refused(status) => (
+            Class::Blocked,
+            format!(
+                "the proxy {proxy} does not let requests through to {place} ({}): change its rules",
+                named(*status)
+            ),
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::proxy::{Proxy, ProxyFailure};
 use super::trace::Phase;
 use crate::guard::Blocked;
 
@@ -18,6 +19,8 @@ pub(super) enum Failure {
     NoAddress,
     /// No connection.
     Connect(io::Error),
+    /// No tunnel through this proxy.
+    Proxy(Proxy, ProxyFailure),
     /// No TLS.
     Tls(io::Error),
     /// The connection broke, or what came was not HTTP.

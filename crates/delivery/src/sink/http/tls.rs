@@ -3,16 +3,38 @@
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
 use super::target::Origin;
 
+/// A certificate of this server, for receivers that ask for one. `Debug` does not show its key.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate(Arc<SingleCertAndKey>);
+
+impl ClientCertificate {
+    /// The certificate with those that issued it, itself first, and its private key.
+    ///
+    /// # Errors
+    /// When they do not belong together, or are of a kind that is not supported.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let pair = CertifiedKey::from_der(chain, key, &ring::default_provider())?;
+        Ok(Self(Arc::new(SingleCertAndKey::from(pair))))
+    }
+}
+
 /// A connector that trusts the system's certificates and these.
-pub(super) fn connector(extra_roots: &[CertificateDer<'static>]) -> TlsConnector {
-    let mut config = client_config(extra_roots);
+pub(super) fn connector(
+    extra_roots: &[CertificateDer<'static>],
+    certificate: Option<&ClientCertificate>,
+) -> TlsConnector {
+    let mut config = client_config(extra_roots, certificate);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     TlsConnector::from(Arc::new(config))
 }
@@ -25,16 +47,21 @@ pub(super) fn server_name(origin: &Origin) -> Option<ServerName<'static>> {
     }
 }
 
-fn client_config(extra_roots: &[CertificateDer<'static>]) -> ClientConfig {
+fn client_config(
+    extra_roots: &[CertificateDer<'static>],
+    certificate: Option<&ClientCertificate>,
+) -> ClientConfig {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("the provider has the default versions");
-    match verifier(extra_roots, provider) {
-        Some(verifier) => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-        }
-        None => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+    let builder = match verifier(extra_roots, provider) {
+        Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        None => builder.with_root_certificates(RootCertStore::empty()),
+    };
+    match certificate {
+        Some(ClientCertificate(pair)) => builder.with_client_cert_resolver(Arc::clone(pair) as Arc<_>),
+        None => builder.with_no_client_auth(),
     }
 }
 
