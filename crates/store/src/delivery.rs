@@ -263,12 +263,21 @@ pub enum ResendOutcome {
     NotFound,
 }
 
+/// What becomes of a request to send many again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResentSince {
+    /// Messages that are due now.
+    pub queued: u32,
+    /// Whether there were more than the limit allowed.
+    pub more: bool,
+}
+
 /// How much is unsent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Final messages that wait.
     pub pending: u64,
-    /// When the oldest of them was made.
+    /// Since when the longest of them waits: since it was made, was sent again by hand, or was first tried then.
     pub oldest: Option<Timestamp>,
     /// Final messages that were given up.
     pub exhausted: u64,
@@ -314,6 +323,16 @@ pub trait DeliveryStore: Send + Sync + 'static {
 
     /// Owes a message again.
     async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome>;
+
+    /// Owes again what the account's receivers did not take: exhausted messages that were made or last tried at `since` or later,
+    /// the oldest first, at most `limit` of them in one transaction.
+    async fn resend_since(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ResentSince>;
 
     /// Deletes messages made before `cutoff` that are not owed any more, with their attempts; at most `limit` messages.
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64>;

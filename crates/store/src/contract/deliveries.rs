@@ -14,8 +14,8 @@ use super::fixture::{
     succeeded,
 };
 use crate::delivery::{
-    Attempt, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, LaneOutcome, ListDeliveries,
-    ResendOutcome, Verdict,
+    Attempt, AttemptReport, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, HeaderLines,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince, ResponseReport, Verdict,
 };
 
 /// A prediction that ended at `at(number)`, and the lane with its final message, held.
@@ -122,6 +122,48 @@ pub async fn an_exhausted_message_can_be_sent_again(home: Arc<dyn Home>) {
     assert_eq!(resend(&world, message, 50).await, ResendOutcome::Queued, "delivered messages, too");
 }
 
+/// After a receiver was down, all that it has missed: oldest first, so many at once.
+pub async fn what_was_given_up_since_a_time_can_be_sent_again(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let given_up = [
+        (1, 5, Verdict::GivenUp),
+        (2, 500, Verdict::GivenUp),
+        (3, 500, Verdict::Delivered),
+        (4, 5, Verdict::GivenUp),
+    ];
+    for (number, tried_at, verdict) in given_up {
+        let held = ended(&world, number).await;
+        let mut attempt = finished(&world, &held, final_of(&held), 1, verdict);
+        attempt.attempt.started_at = at(tried_at);
+        world.finish(attempt, at(tried_at)).await;
+    }
+    for number in [400, 401, 402] {
+        let held = ended(&world, number).await;
+        let verdict = if number == 401 { Verdict::RetryAt(at(9_999)) } else { Verdict::GivenUp };
+        world.finish(finished(&world, &held, final_of(&held), 1, verdict), at(500)).await;
+    }
+    let resend = async |of: &str, limit| {
+        let resent = world.store.resend_since(&account(of), at(400), limit, at(600)).await;
+        resent.expect("the resend is written")
+    };
+    assert_eq!(resend("other", 9).await, ResentSince { queued: 0, more: false });
+    assert_eq!(resend("acme", 2).await, ResentSince { queued: 2, more: true });
+    let claimed = async || {
+        let lanes = world.claim_lanes(at(600)).await;
+        let last = |lane: &ClaimedLane| lane.lane.last.clone().expect("it is owed");
+        assert!(
+            lanes.iter().all(|lane| last(lane).manual && last(lane).tries == 0 && lane.final_body.is_some())
+        );
+        lanes.iter().map(|lane| lane.prediction).collect::<Vec<_>>()
+    };
+    assert_eq!(claimed().await, [id(2), id(400)]);
+    assert_eq!(resend("acme", 2).await, ResentSince { queued: 1, more: false });
+    assert_eq!(claimed().await, [id(402)]);
+    assert_eq!(resend("acme", 2).await, ResentSince { queued: 0, more: false });
+    let first = DeliveryId { prediction: id(1), seq: 1 };
+    assert_eq!(read(&world, first).await.0.state, DeliveryState::Exhausted, "that was before");
+}
+
 async fn run_with_all_events(world: &World) -> Run {
     world.create_run(request_with_webhook(1, &WebhookEvent::ALL)).await
 }
@@ -170,6 +212,39 @@ pub async fn what_a_receiver_said_is_kept_as_it_was(home: Arc<dyn Home>) {
     for (number, detail) in (1..).zip(["\0", "a\0\0b\u{fffd}\u{10ffff}", &"long \0 ".repeat(20_000), ""]) {
         let mut retry = finished(&world, &held, final_of(&held), number, Verdict::RetryAt(at(99)));
         detail.clone_into(&mut retry.attempt.detail);
+        attempts.push(retry.attempt.clone());
+        world.finish(retry, at(20)).await;
+    }
+    assert_eq!(read(&world, final_of(&held)).await.1, attempts);
+}
+
+/// What was on the wire, also where there was little or it was strange.
+pub async fn a_report_is_kept_as_it_was(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let held = ended(&world, 1).await;
+    let lines = |headers: &[(&str, &str)]| {
+        let mut lines = HeaderLines::default();
+        headers.iter().for_each(|(name, value)| lines.push(name, value));
+        lines
+    };
+    let strange = ResponseReport {
+        headers: lines(&[("x", ""), ("x", "\"ä\"\u{0}")]),
+        body: "a\0b\u{10ffff}\n".repeat(500),
+        truncated: true,
+    };
+    let full = AttemptReport {
+        peer: Some("[::1]:443".to_owned()),
+        dns_us: Some(0),
+        connect_us: Some(1),
+        tls_us: Some(u64::MAX),
+        first_byte_us: Some(20_000),
+        request_headers: lines(&[("webhook-id", "msg_1")]),
+        response: Some(strange),
+    };
+    let mut attempts = Vec::new();
+    for (number, report) in (1..).zip([None, Some(AttemptReport::default()), Some(full)]) {
+        let mut retry = finished(&world, &held, final_of(&held), number, Verdict::RetryAt(at(99)));
+        retry.attempt.report = report;
         attempts.push(retry.attempt.clone());
         world.finish(retry, at(20)).await;
     }
@@ -259,10 +334,20 @@ pub async fn the_backlog_is_counted(home: Arc<dyn Home>) {
     let waiting = ended(&world, 3).await;
     ended(&world, 4).await;
     assert_eq!(backlog().await, Backlog { pending: 3, oldest: Some(at(2)), exhausted: 0 });
-    let attempts: Vec<FinishedAttempt> = vec![
-        finished(&world, &given_up, final_of(&given_up), 1, Verdict::GivenUp),
-        finished(&world, &waiting, final_of(&waiting), 1, Verdict::RetryAt(at(99))),
-    ];
+    let mut retried = finished(&world, &waiting, final_of(&waiting), 1, Verdict::RetryAt(at(99)));
+    retried.attempt.started_at = at(3);
+    let given_up_now = finished(&world, &given_up, final_of(&given_up), 1, Verdict::GivenUp);
+    let attempts: Vec<FinishedAttempt> = vec![given_up_now, retried];
     world.store.finish_attempts(attempts, at(20)).await.expect("the attempts are written");
     assert_eq!(backlog().await, Backlog { pending: 2, oldest: Some(at(3)), exhausted: 1 });
+    let mut due = world.claim_lanes(at(99)).await.into_iter();
+    let again = due.find(|lane| lane.prediction == id(3)).expect("it is due again");
+    world.finish(finished(&world, &again, final_of(&again), 2, Verdict::Delivered), at(99)).await;
+    assert_eq!(resend(&world, final_of(&given_up), 100).await, ResendOutcome::Queued);
+    let backlog = backlog().await;
+    assert_eq!(
+        backlog,
+        Backlog { pending: 2, oldest: Some(at(4)), exhausted: 0 },
+        "it waits since it was resent"
+    );
 }

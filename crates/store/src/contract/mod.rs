@@ -140,9 +140,11 @@ macro_rules! contract_tests {
             a_retry_is_planned
             a_postponed_message_spends_no_try
             an_exhausted_message_can_be_sent_again
+            what_was_given_up_since_a_time_can_be_sent_again
             what_cannot_be_sent_again
             a_fenced_attempt_is_recorded
             what_a_receiver_said_is_kept_as_it_was
+            a_report_is_kept_as_it_was
             options_go_with_every_message
             a_failed_intermediate_message_is_not_sent_again
             messages_are_listed_newest_first

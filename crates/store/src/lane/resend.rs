@@ -34,6 +34,11 @@ impl SentMessage {
         is_under_way.then_some(ResendOutcome::AlreadyPending)
     }
 
+    /// Whether it was given up and can be sent again.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.state == DeliveryState::Exhausted && self.has_body
+    }
+
     /// Its lane was forgotten, and is made anew. The fence goes on from where it was, so that whoever sent it before does not
     /// hold it.
     fn into_lane(self) -> LaneRow {

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{
     Attempt, Backlog, BeginIntermediate, Delivery, FinishedAttempt, LaneClaim, LaneClaims, LaneOutcome,
-    ListDeliveries, ResendOutcome,
+    ListDeliveries, ResendOutcome, ResentSince,
 };
 use cogwire_store::{DeliveryStore, Error, NodeEpoch, Result, SqliteStore};
 
@@ -90,6 +91,16 @@ impl DeliveryStore for Flaky {
 
     async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome> {
         self.store.resend(id, now).await
+    }
+
+    async fn resend_since(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ResentSince> {
+        self.store.resend_since(account, since, limit, now).await
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {

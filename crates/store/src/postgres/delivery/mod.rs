@@ -27,7 +27,7 @@ use super::PostgresStore;
 use super::database::{Class, Repeat};
 use crate::delivery::{
     Attempt, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim, LaneClaims,
-    LaneOutcome, ListDeliveries, ResendOutcome,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
 };
 use crate::error::Result;
 use crate::event::{EventCursor, EventRow, EventStore};
@@ -38,7 +38,8 @@ pub(super) use self::{
     attempt::RECORDED, claim::CLAIM as CLAIM_LANES, claim::CLAIM_OF_ORIGIN as CLAIM_LANES_OF_ORIGIN,
     event::LATEST as LATEST_EVENT, event::PAGE as EVENTS, finish::SETTLE, lane::LOCK as LOCK_LANES,
     lane::UPDATE as UPDATE_LANES, message::BODIES, message::LOCK as LOCK_MESSAGES,
-    message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, resend::SWEEP,
+    message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, resend::LOCK_SENT, resend::SET_PENDING,
+    resend::SWEEP,
 };
 
 #[async_trait]
@@ -89,6 +90,18 @@ impl DeliveryStore for PostgresStore {
     /// A repeated one finds the message pending, and that is what its caller is told: it is on its way either way.
     async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome> {
         self.database.work(Class::Api, Repeat::Safe, |db| resend::resend(db, id, now)).await
+    }
+
+    /// A repeated one finds those of the first try pending, and goes on with what is next.
+    async fn resend_since(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ResentSince> {
+        let resend = |db| resend::resend_since(db, account, since, limit, now);
+        self.database.work(Class::Api, Repeat::Safe, resend).await
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {

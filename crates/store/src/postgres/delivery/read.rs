@@ -25,14 +25,11 @@ const WITHOUT_BODY: &str =
 /// Above every number of a message.
 const AFTER_ALL: i64 = i64::MAX;
 
-/// Every message that waits has a lane, so the messages that do not are not looked at. Ids sort by time, so the first lane
-/// has the oldest message, but for messages that are sent again by hand.
+/// Every message that waits has a lane, so the messages that do not are not looked at.
 pub(in crate::postgres) const BACKLOG: &str = "
-    SELECT (SELECT count(*) FROM lane WHERE final_seq IS NOT NULL) AS pending,
-      (SELECT created_at FROM (
-         SELECT prediction_id, final_seq FROM lane WHERE final_seq IS NOT NULL ORDER BY prediction_id LIMIT 1) AS first
-         JOIN delivery ON delivery.prediction_id = ANY (ARRAY[first.prediction_id]) AND seq = final_seq) AS oldest,
-      (SELECT count(*) FROM delivery WHERE state = 'exhausted') AS exhausted";
+    SELECT count(*) AS pending, min(COALESCE(final_first_attempt_at, final_due_at)) AS oldest,
+      (SELECT count(*) FROM delivery WHERE state = 'exhausted') AS exhausted
+    FROM lane WHERE final_seq IS NOT NULL";
 
 pub(super) async fn deliveries(db: Db, prediction: PredictionId) -> Outcome<Vec<Delivery>> {
     let sql = format!("SELECT {WITHOUT_BODY} FROM delivery WHERE prediction_id = $1 ORDER BY seq");

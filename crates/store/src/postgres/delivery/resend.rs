@@ -8,8 +8,9 @@ use cogwire_core::time::Timestamp;
 use futures_util::future::try_join;
 
 use super::lane::{LockedLanes, write_lanes};
-use crate::delivery::{DeliveryState, ResendOutcome};
-use crate::lane::{SentMessage, owe_again};
+use super::message::{decode_id, keys};
+use crate::delivery::{ResendOutcome, ResentSince};
+use crate::lane::{LaneRow, SentMessage, Write, owe_again};
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::Row;
@@ -39,32 +40,95 @@ pub(in crate::postgres) const SWEEP: &str = "
 /// The precision of the time in an id.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// What was not taken since a time, oldest first. Exhausted messages are few, and have an index of their own.
+const EXHAUSTED_SINCE: &str = "
+    SELECT prediction_id, seq FROM delivery
+    WHERE state = 'exhausted' AND account = $1
+      AND (created_at >= $2 OR EXISTS (
+        SELECT 1 FROM attempt WHERE attempt.prediction_id = ANY (ARRAY[delivery.prediction_id])
+          AND attempt.seq = delivery.seq AND attempt.started_at >= $2))
+    ORDER BY prediction_id, seq LIMIT $3";
+
+/// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) const LOCK_SENT: &str = "
+    SELECT d.prediction_id, d.seq, d.account, d.url, d.origin, d.state, d.body IS NOT NULL AS has_body, d.attempts,
+      d.lease_no, p.webhook_options
+    FROM unnest($1::text[], $2::bigint[]) AS wanted (prediction_id, seq)
+      JOIN delivery d ON d.prediction_id = ANY (ARRAY[wanted.prediction_id]) AND d.seq = wanted.seq
+      LEFT JOIN prediction p ON p.id = ANY (ARRAY[d.prediction_id])
+    ORDER BY d.prediction_id, d.seq FOR UPDATE OF d";
+
+pub(in crate::postgres) const SET_PENDING: &str = "
+    UPDATE delivery SET state = 'pending', next_attempt_at = $3
+    FROM unnest($1::text[], $2::bigint[]) AS queued (prediction_id, seq)
+    WHERE delivery.prediction_id = ANY (ARRAY[queued.prediction_id]) AND delivery.seq = queued.seq";
+
 /// Of two at once the second waits for the first, and finds the message pending.
 pub(super) async fn resend(db: Db, id: DeliveryId, now: Timestamp) -> Outcome<ResendOutcome> {
-    let lanes = LockedLanes::lock(&db, std::iter::once(id.prediction));
-    let (mut lanes, message) = try_join(lanes, lock_message(&db, id)).await?;
-    let Some(message) = message else { return Ok(ResendOutcome::NotFound) };
+    let (lanes, mut messages) = lock(&db, &[id]).await?;
+    let Some(message) = messages.pop() else { return Ok(ResendOutcome::NotFound) };
     if let Some(refusal) = message.refusal() {
         return Ok(refusal);
     }
-    let (row, write) = owe_again(message, lanes.take(id.prediction), now);
-    try_join(write_lanes(&db, std::iter::once((&row, write))), set_pending(&db, id, now)).await?;
+    queue(&db, vec![message], lanes, now).await?;
     Ok(ResendOutcome::Queued)
 }
 
-async fn lock_message(db: &Db, id: DeliveryId) -> Outcome<Option<SentMessage>> {
-    let sql =
-        "SELECT d.prediction_id, d.account, d.url, d.origin, d.state, d.body IS NOT NULL AS has_body, d.attempts, d.lease_no,
-                 p.webhook_options
-               FROM delivery d LEFT JOIN prediction p ON p.id = d.prediction_id
-               WHERE d.prediction_id = $1 AND d.seq = $2 FOR UPDATE OF d";
-    let row = db.query_optional(sql, &[&id.prediction.as_str(), &i64::from(id.seq)]).await?;
-    row.map(|row| decode(id, Row::new("delivery", &row))).transpose()
+/// Those that somebody else resends at the same moment are not counted.
+pub(super) async fn resend_since(
+    db: Db,
+    account: &AccountId,
+    since: Timestamp,
+    limit: u32,
+    now: Timestamp,
+) -> Outcome<ResentSince> {
+    let mut found = exhausted_since(&db, account, since, i64::from(limit) + 1).await?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let (lanes, mut messages) = lock(&db, &found).await?;
+    messages.retain(SentMessage::is_given_up);
+    let queued = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+    queue(&db, messages, lanes, now).await?;
+    Ok(ResentSince { queued, more })
 }
 
-fn decode(id: DeliveryId, row: Row<'_>) -> Outcome<SentMessage> {
+async fn exhausted_since(
+    db: &Db,
+    account: &AccountId,
+    since: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<DeliveryId>> {
+    let rows = db.query(EXHAUSTED_SINCE, &[&&*account.0, &since.as_micros(), &limit]).await?;
+    rows.iter().map(|row| decode_id(Row::new("delivery", row))).collect()
+}
+
+/// Locks messages and their lanes, as far as they are stored; both in the order of their ids.
+async fn lock(db: &Db, ids: &[DeliveryId]) -> Outcome<(LockedLanes, Vec<SentMessage>)> {
+    let lanes = LockedLanes::lock(db, ids.iter().map(|id| id.prediction));
+    try_join(lanes, lock_messages(db, ids)).await
+}
+
+async fn lock_messages(db: &Db, ids: &[DeliveryId]) -> Outcome<Vec<SentMessage>> {
+    let (predictions, seqs) = keys(ids);
+    let rows = db.query(LOCK_SENT, &[&predictions, &seqs]).await?;
+    rows.iter().map(|row| decode(Row::new("delivery", row))).collect()
+}
+
+async fn queue(db: &Db, messages: Vec<SentMessage>, mut lanes: LockedLanes, now: Timestamp) -> Outcome<()> {
+    let ids: Vec<DeliveryId> = messages.iter().map(|message| message.id).collect();
+    let owed = messages.into_iter().map(|message| {
+        let stored = lanes.take(message.id.prediction);
+        owe_again(message, stored, now)
+    });
+    let owed: Vec<(LaneRow, Write)> = owed.collect();
+    try_join(write_lanes(db, owed.iter().map(|(row, write)| (row, *write))), set_pending(db, &ids, now))
+        .await?;
+    Ok(())
+}
+
+fn decode(row: Row<'_>) -> Outcome<SentMessage> {
     Ok(SentMessage {
-        id,
+        id: decode_id(row)?,
         account: AccountId(row.get::<&str>("account")?.into()),
         url: row.get("url")?,
         origin: row.get("origin")?,
@@ -76,11 +140,9 @@ fn decode(id: DeliveryId, row: Row<'_>) -> Outcome<SentMessage> {
     })
 }
 
-async fn set_pending(db: &Db, id: DeliveryId, now: Timestamp) -> Outcome<()> {
-    let sql = "UPDATE delivery SET state = $3, next_attempt_at = $4 WHERE prediction_id = $1 AND seq = $2";
-    let (seq, state) = (i64::from(id.seq), DeliveryState::Pending.as_str());
-    db.execute(sql, &[&id.prediction.as_str(), &seq, &state, &now.as_micros()]).await?;
-    Ok(())
+async fn set_pending(db: &Db, ids: &[DeliveryId], now: Timestamp) -> Outcome<()> {
+    let (predictions, seqs) = keys(ids);
+    db.execute(SET_PENDING, &[&predictions, &seqs, &now.as_micros()]).await.map(|_| ())
 }
 
 pub(super) async fn sweep(db: Db, cutoff: Timestamp, limit: u32) -> Outcome<u64> {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::AccountId;
+use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::EventSet;
 use cogwire_core::webhook::pacing::{FinalMessage, Lane};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -17,6 +18,21 @@ pub(super) fn find(db: &Connection, id: PredictionId) -> Outcome<Option<LaneRow>
     let mut statement = db.prepare_cached("SELECT * FROM lane WHERE prediction_id = ?1")?;
     let found = statement.query_row([id.as_str()], |row| Ok(decode(&Row::new("lane", row)))).optional()?;
     found.transpose()
+}
+
+/// Makes a lane this node's that is free and due.
+pub(super) fn take(
+    db: &Connection,
+    node: &NodeEpoch,
+    id: PredictionId,
+    now: Timestamp,
+) -> Outcome<Option<LaneRow>> {
+    let sql = "UPDATE lane SET owner = ?2, lease_no = lease_no + 1
+               WHERE prediction_id = ?1 AND owner IS NULL AND due_at <= ?3 RETURNING *";
+    let mut statement = db.prepare_cached(sql)?;
+    let values = params![id.as_str(), node.0, now.as_micros()];
+    let taken = statement.query_row(values, |row| Ok(decode(&Row::new("lane", row)))).optional()?;
+    taken.transpose()
 }
 
 fn decode(row: &Row<'_>) -> Outcome<LaneRow> {

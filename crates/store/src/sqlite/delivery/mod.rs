@@ -20,7 +20,7 @@ use super::SqliteStore;
 use super::writer::Class;
 use crate::delivery::{
     Attempt, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim, LaneClaims,
-    LaneOutcome, ListDeliveries, ResendOutcome,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
 };
 use crate::error::Result;
 use crate::event::{EventCursor, EventRow, EventStore};
@@ -89,6 +89,26 @@ impl DeliveryStore for SqliteStore {
 
     async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome> {
         self.write(Class::Api, move |batch| resend::resend(batch.db, id, now)).await
+    }
+
+    async fn resend_since(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<ResentSince> {
+        let (account, one_more) = (account.clone(), i64::from(limit) + 1);
+        let mut found = self.read(move |db| resend::exhausted_since(db, &account, since, one_more)).await?;
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let queued = match found.is_empty() {
+            true => 0,
+            false => {
+                self.write(Class::Api, move |batch| resend::resend_exhausted(batch.db, &found, now)).await?
+            }
+        };
+        Ok(ResentSince { queued, more })
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {

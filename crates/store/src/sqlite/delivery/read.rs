@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, Params, params};
 
 use crate::delivery::{Attempt, Backlog, Delivery, DeliveryState, ListDeliveries};
 use crate::sqlite::failure::Outcome;
@@ -112,14 +112,10 @@ pub(super) fn backlog(db: &Connection) -> Outcome<Backlog> {
     Ok(Backlog { pending, oldest, exhausted: exhausted.unsigned_abs() })
 }
 
-/// Every message that waits has a lane, so the messages that do not are not looked at. Ids sort by time, so the first lane
-/// has the oldest message, but for messages that are sent again by hand.
+/// Every message that waits has a lane, so the messages that do not are not looked at.
 fn pending(db: &Connection) -> Outcome<(u64, Option<Timestamp>)> {
-    let sql = "SELECT COUNT(*), MIN(prediction_id) FROM lane WHERE final_seq IS NOT NULL";
+    let sql = "SELECT COUNT(*), MIN(COALESCE(final_first_attempt_at, final_due_at)) FROM lane WHERE final_seq IS NOT NULL";
     let counted = db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (pending, first): (i64, Option<String>) = counted;
-    let sql = "SELECT d.created_at FROM lane JOIN delivery d ON d.prediction_id = lane.prediction_id AND d.seq = final_seq
-               WHERE lane.prediction_id = ?1";
-    let oldest: Option<i64> = db.prepare_cached(sql)?.query_row([first], |row| row.get(0)).optional()?;
+    let (pending, oldest): (i64, Option<i64>) = counted;
     Ok((pending.unsigned_abs(), oldest.map(Timestamp::from_micros)))
 }

@@ -23,17 +23,63 @@ pub(in crate::sqlite) const OLD: &str = "SELECT prediction_id, seq FROM delivery
 /// The precision of the time in an id.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// What was not taken since a time, oldest first. Exhausted messages are few, and have an index of their own.
+const EXHAUSTED_SINCE: &str = "SELECT prediction_id, seq FROM delivery
+    WHERE state = 'exhausted' AND account = ?1
+      AND (created_at >= ?2 OR EXISTS (
+        SELECT 1 FROM attempt WHERE attempt.prediction_id = delivery.prediction_id AND attempt.seq = delivery.seq
+          AND attempt.started_at >= ?2))
+    ORDER BY prediction_id, seq LIMIT ?3";
+
 pub(super) fn resend(db: &Connection, id: DeliveryId, now: Timestamp) -> Outcome<ResendOutcome> {
     let Some(message) = find(db, id)? else { return Ok(ResendOutcome::NotFound) };
-    if let Some(refusal) = message.refusal() {
-        return Ok(refusal);
+    match message.refusal() {
+        Some(refusal) => Ok(refusal),
+        None => queue(db, message, now).map(|()| ResendOutcome::Queued),
     }
+}
+
+fn queue(db: &Connection, message: SentMessage, now: Timestamp) -> Outcome<()> {
+    let id = message.id;
     let (row, write) = owe_again(message, lane::find(db, id.prediction)?, now);
     lane::write(db, &row, write)?;
     let sql = "UPDATE delivery SET state = ?3, next_attempt_at = ?4 WHERE prediction_id = ?1 AND seq = ?2";
     let state = DeliveryState::Pending.as_str();
     db.prepare_cached(sql)?.execute(params![id.prediction.as_str(), id.seq, state, now.as_micros()])?;
-    Ok(ResendOutcome::Queued)
+    Ok(())
+}
+
+/// The account's exhausted messages that were made or tried at `since` or later.
+pub(super) fn exhausted_since(
+    db: &Connection,
+    account: &AccountId,
+    since: Timestamp,
+    limit: i64,
+) -> Outcome<Vec<DeliveryId>> {
+    let mut statement = db.prepare_cached(EXHAUSTED_SINCE)?;
+    let mut rows = statement.query(params![account.0, since.as_micros(), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(decode_id(&Row::new("delivery", row))?);
+    }
+    Ok(found)
+}
+
+/// Owes those again that are exhausted still, and says how many.
+pub(super) fn resend_exhausted(db: &Connection, ids: &[DeliveryId], now: Timestamp) -> Outcome<u32> {
+    let mut queued = 0;
+    for id in ids {
+        let exhausted = find(db, *id)?.filter(SentMessage::is_given_up);
+        if let Some(message) = exhausted {
+            queue(db, message, now)?;
+            queued += 1;
+        }
+    }
+    Ok(queued)
+}
+
+fn decode_id(row: &Row<'_>) -> Outcome<DeliveryId> {
+    Ok(DeliveryId { prediction: row.parse("prediction_id")?, seq: row.get("seq")? })
 }
 
 fn find(db: &Connection, id: DeliveryId) -> Outcome<Option<SentMessage>> {
@@ -79,8 +125,7 @@ fn old_messages(db: &Connection, cutoff: Timestamp, limit: u32) -> Outcome<Vec<D
     let mut rows = statement.query(params![not_older.as_str(), cutoff.as_micros(), limit])?;
     let mut old = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row::new("delivery", row);
-        old.push(DeliveryId { prediction: row.parse("prediction_id")?, seq: row.get("seq")? });
+        old.push(decode_id(&Row::new("delivery", row))?);
     }
     Ok(old)
 }
