@@ -77,10 +77,10 @@ fn row(attempt: &Attempt) -> Markup {
             td class=(if taken { "short good" } else { "short bad" }) {
                 (attempt.class) @if let Some(status) = attempt.status { " " (status) }
             }
-            td {
-                (attempt.detail)
-                @if let Some(report) = &attempt.report { (wire(report)) }
-            }
+            td { (attempt.detail) }
+        }
+        @if let Some(report) = &attempt.report {
+            tr.wire { td colspan="5" { (wire(report)) } }
         }
     }
 }
