@@ -2,7 +2,8 @@
 //!
 //! That happens when an answer is lost on its way: the store has claimed the lane, and nobody here knows. Such a lane would
 //! wait until the node is gone. One that is seen astray twice under the same fence is astray: what was merely on its way
-//! between store and memory is seen once at most.
+//! between store and memory is nearly always seen once at most. Should it arrive after all, it is not taken in: it may be
+//! somebody else's by then.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,17 +14,21 @@ use cogwire_core::time::Timestamp;
 /// A lane and the fence of its hold.
 type Hold = (PredictionId, u64);
 
-/// Remembers when to look, and what was astray at the last look.
+/// The most holds that are remembered as given back. Most of them never arrive.
+const MAX_DISOWNED: usize = 10_000;
+
+/// Remembers when to look, what was astray at the last look, and what was given back for it.
 pub(super) struct Audit {
     every: Duration,
     next: Timestamp,
     suspects: HashSet<Hold>,
+    disowned: HashSet<Hold>,
 }
 
 impl Audit {
     /// The first look comes after `every`.
     pub(super) fn new(every: Duration, now: Timestamp) -> Self {
-        Self { every, next: now + every, suspects: HashSet::new() }
+        Self { every, next: now + every, suspects: HashSet::new(), disowned: HashSet::new() }
     }
 
     /// Whether to look now; asking plans the next look.
@@ -36,12 +41,25 @@ impl Audit {
         due
     }
 
-    /// The lanes among `held` that are astray for the second time.
+    /// The lanes among `held` that are astray for the second time, and have to be given back.
     pub(super) fn astray(&mut self, held: Vec<Hold>, in_memory: impl Fn(PredictionId) -> bool) -> Vec<Hold> {
         let missing: HashSet<Hold> = held.into_iter().filter(|(id, _)| !in_memory(*id)).collect();
-        let astray = missing.intersection(&self.suspects).copied().collect();
+        let astray: Vec<Hold> = missing.intersection(&self.suspects).copied().collect();
         self.suspects = missing;
+        self.disown(&astray);
         astray
+    }
+
+    /// Whether the hold was given back; asking forgets it, because a hold arrives once.
+    pub(super) fn has_disowned(&mut self, hold: Hold) -> bool {
+        self.disowned.remove(&hold)
+    }
+
+    fn disown(&mut self, astray: &[Hold]) {
+        if self.disowned.len() + astray.len() > MAX_DISOWNED {
+            self.disowned.clear();
+        }
+        self.disowned.extend(astray);
     }
 }
 
@@ -62,6 +80,16 @@ mod tests {
         assert_eq!(look(&mut audit, &[known, lane(1, 1), lane(2, 2), lane(3, 1)]), [lane(1, 1)]);
         assert!(look(&mut audit, &[known]).is_empty());
         assert!(look(&mut audit, &[lane(2, 2)]).is_empty(), "it was there in between");
+    }
+
+    #[test]
+    fn a_hold_that_was_given_back_is_known_until_it_arrives() {
+        let mut audit = Audit::new(Duration::from_secs(1), Timestamp::from_micros(0));
+        for expected in [vec![], vec![lane(1, 1)]] {
+            assert_eq!(audit.astray(vec![lane(1, 1)], |_| false), expected);
+        }
+        assert!(!audit.has_disowned(lane(1, 2)), "it was claimed again");
+        assert!(audit.has_disowned(lane(1, 1)) && !audit.has_disowned(lane(1, 1)));
     }
 
     #[test]

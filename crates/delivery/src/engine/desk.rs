@@ -121,6 +121,18 @@ impl Desk {
         }
     }
 
+    /// Takes a lane that was handed over, unless it was given back while it was on its way.
+    pub(super) fn arrived(&mut self, held: Box<HeldLane>) {
+        if !self.has_disowned(&held.lane) {
+            self.admit(held);
+        }
+    }
+
+    /// Whether the lane was given back before anybody here saw it.
+    pub(super) fn has_disowned(&mut self, lane: &ClaimedLane) -> bool {
+        self.audit.has_disowned((lane.prediction, lane.lease_no))
+    }
+
     /// Takes a lane that this node holds. One that cannot wait in memory goes back, and so does one whose origin is left alone.
     pub(super) fn admit(&mut self, held: Box<HeldLane>) {
         if self.stopping || self.circuits.is_off(&held.lane.origin) {

@@ -57,13 +57,14 @@ impl Desk {
     /// Takes what a look has found.
     pub(super) fn looked(&mut self, looked: Looked) {
         let Looked { look, places, claims } = looked;
-        let claims = match claims {
+        let mut claims = match claims {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(%error, "could not look for webhooks that are due");
                 return self.could_not_look(&look);
             }
         };
+        claims.lanes.retain(|lane| !self.has_disowned(lane));
         match look {
             Look::Due { .. } => self.found_due(claims, places),
             Look::Probe(origin) => self.found_to_probe(&origin, claims, places),

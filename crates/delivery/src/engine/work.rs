@@ -76,7 +76,7 @@ impl Work {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Arrived(Some(Arrival::Lane(held))) => self.desk.admit(held),
+            Event::Arrived(Some(Arrival::Lane(held))) => self.desk.arrived(held),
             Event::Arrived(Some(Arrival::WakeAt(at))) => self.desk.due.announce(at),
             Event::Arrived(None) => self.inbox_open = false,
             Event::Reported(report) => self.reported(report),
@@ -97,7 +97,7 @@ impl Work {
             self.reported(report);
         }
         while let Some(held) = self.inbox.try_recv() {
-            self.desk.admit(Box::new(held));
+            self.desk.arrived(Box::new(held));
         }
     }
 
