@@ -138,7 +138,7 @@ impl SimulatedSink {
         let (takes, status) = match temper {
             Temper::Steady => (self.dice.millis(0, 50), 200),
             Temper::Slow => (self.dice.millis(0, 6000), 200),
-            Temper::Refusing => (self.dice.millis(0, 50), *self.dice.pick(&[302, 400, 404, 429, 500, 503])),
+            Temper::Refusing => (self.dice.millis(0, 50), *self.dice.pick(&[302, 404, 410, 429, 500, 503])),
             _ => (Duration::MAX, 0),
         };
         if takes >= left {
@@ -149,6 +149,10 @@ impl SimulatedSink {
         match status {
             200 => (answer(Class::Delivered, Some(200)), true),
             302 => (answer(Class::Redirect, Some(302)), false),
+            429 | 503 => {
+                let retry_after = Some(self.dice.number(0, 90).to_string());
+                (Answer { retry_after, ..answer(Class::Status, Some(status)) }, false)
+            }
             _ => (answer(Class::Status, Some(status)), false),
         }
     }

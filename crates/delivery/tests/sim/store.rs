@@ -101,6 +101,10 @@ impl DistantStore {
         self.sky.pass(&self.machine, work).await
     }
 
+    fn note(&self, what: &str) {
+        self.ledger.note(self.time.now(), what);
+    }
+
     /// Records attempts and writes into the ledger what the store says, whether or not its answer gets through.
     async fn record(&self, finished: Vec<FinishedAttempt>, now: Timestamp) -> Result<Vec<LaneOutcome>> {
         // Records wait for a commit that they can share: here is one that changes nothing.
@@ -118,7 +122,14 @@ impl DistantStore {
 #[async_trait]
 impl DeliveryStore for DistantStore {
     async fn claim_lanes(&self, node: &NodeEpoch, claim: LaneClaim) -> Result<LaneClaims> {
-        self.pass(self.store.claim_lanes(node, claim)).await
+        let claimed = async {
+            let claims = self.store.claim_lanes(node, claim).await?;
+            for lane in &claims.lanes {
+                self.note(&format!("{node} claims {} {}", lane.prediction, lane.lease_no));
+            }
+            Ok(claims)
+        };
+        self.pass(claimed).await
     }
 
     async fn begin_intermediate(&self, begin: BeginIntermediate) -> Result<bool> {
@@ -134,7 +145,13 @@ impl DeliveryStore for DistantStore {
     }
 
     async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()> {
-        self.pass(self.store.release_lanes(node, lanes)).await
+        let released = async {
+            for (prediction, lease_no) in lanes {
+                self.note(&format!("{node} gives {prediction} {lease_no} back"));
+            }
+            self.store.release_lanes(node, lanes).await
+        };
+        self.pass(released).await
     }
 
     async fn held_lanes(&self, node: &NodeEpoch) -> Result<Vec<(PredictionId, u64)>> {

@@ -1,12 +1,13 @@
 //! One simulation: a seed decides what there is and what happens to it, then everything is left in peace, and at last every
 //! promise is looked at.
 
+mod look;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::time::Clock;
 use cogwire_core::webhook::event::WebhookEvent;
@@ -236,68 +237,13 @@ impl World {
         ledger.require(unsettled.is_empty(), || format!("{unsettled:?} are still owed after {PATIENCE:?}"));
     }
 
-    fn look_at_every_promise(&self) {
-        for (prediction, body) in self.around.ledger.all_promised() {
-            self.look_at(prediction, &body);
-        }
-    }
-
-    fn look_at(&self, prediction: PredictionId, body: &Bytes) {
-        let ledger = &self.around.ledger;
-        let (id, state, attempts) = self.final_of(prediction);
-        let (accepted, ended) = ledger.fate_of(id);
-        let (stored, log) = wait(self.around.store.delivery(id)).expect("readable").expect("it is there");
-        let of_age = log.last().is_some_and(|attempt| attempt.class == "origin-down");
-        ledger.require(stored.body.as_ref() == Some(body), || {
-            format!("the body of {id} is not what was committed")
-        });
-        match state {
-            DeliveryState::Delivered => ledger.require(accepted, || format!("nobody took {id}")),
-            DeliveryState::Exhausted => {
-                ledger.require(of_age || ended >= self.tries(), || {
-                    format!("{id} was given up after {ended} attempts")
-                });
-            }
-            other => ledger.require(false, || format!("{id} is {other} in the end")),
-        }
-        ledger.require(attempts > 0, || format!("no attempt at {id} is recorded"));
-        ledger.count(|tally| match state {
-            DeliveryState::Delivered => tally.delivered += 1,
-            _ if of_age => tally.too_old += 1,
-            _ => tally.exhausted += 1,
-        });
-        self.look_at_the_rest(prediction, id);
-    }
-
-    /// The beginning is never left out, and messages before the final one do not stay on their way.
-    fn look_at_the_rest(&self, prediction: PredictionId, last: DeliveryId) {
-        let (ledger, mut starts) = (&self.around.ledger, 0);
-        for message in wait(self.around.store.deliveries(prediction)).expect("readable") {
-            let (id, state) = (message.id, message.state);
-            let is_open = matches!(state, DeliveryState::Pending | DeliveryState::Sending);
-            ledger.require(!is_open, || format!("{id} is {state} in the end"));
-            ledger.require(id.seq <= last.seq, || format!("{id} comes after the final {last}"));
-            starts += usize::from(message.event == WebhookEvent::Start);
-        }
-        let owed = usize::from(ledger.owes_start(prediction));
-        ledger.require(starts == owed, || format!("{prediction} owes {owed} starts and has {starts}"));
-    }
-
     /// The final message of a prediction, of which there is one.
-    fn final_of(&self, prediction: PredictionId) -> (DeliveryId, DeliveryState, u32) {
+    fn final_of(&self, prediction: PredictionId) -> (DeliveryId, DeliveryState) {
         let messages = wait(self.around.store.deliveries(prediction)).expect("readable");
         let mut last = messages.into_iter().filter(|message| message.event == WebhookEvent::Completed);
         let (found, more) = (last.next().expect("it was committed"), last.next());
         self.around.ledger.require(more.is_none(), || format!("{prediction} has two final messages"));
-        (found.id, found.state, found.attempts)
-    }
-
-    /// How often a final message is tried before it is given up.
-    fn tries(&self) -> u32 {
-        let schedule = &self.around.config.schedule;
-        let now = self.clock.now();
-        let is_over = |tries: &u32| schedule.next_attempt_at(now, *tries, now, 0.5, None).is_none();
-        (1..100).find(is_over).expect("every schedule ends")
+        (found.id, found.state)
     }
 }
 
