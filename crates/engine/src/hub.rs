@@ -22,6 +22,8 @@ pub struct Durable {
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
     waiting: Arc<Mutex<HashMap<PredictionId, Waiting>>>,
+    /// How many ends there were, whoever waited for them.
+    ends: watch::Sender<u64>,
 }
 
 /// The listeners of one prediction.
@@ -51,8 +53,16 @@ impl Hub {
         Subscription { id, hub: self.clone(), signal }
     }
 
-    /// Tells whoever waits for `id`. Without a listener nothing happens.
+    /// Begins to listen for ends of any prediction.
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.ends.subscribe()
+    }
+
+    /// Tells whoever waits for `id`, and for any end. Without a listener nothing happens.
     pub fn publish(&self, id: PredictionId, durable: Durable) {
+        if durable.ended {
+            self.ends.send_modify(|ends| *ends = ends.wrapping_add(1));
+        }
         if let Some(waiting) = self.lock().get(&id) {
             waiting.signal.send_replace(durable);
         }
@@ -61,6 +71,7 @@ impl Hub {
     /// Wakes everybody: what they wait for may have happened without a signal.
     pub fn wake_all(&self) {
         self.lock().values().for_each(|waiting| waiting.signal.send_modify(|_| {}));
+        self.ends.send_modify(|_| {});
     }
 
     /// How many predictions somebody waits for.
@@ -113,6 +124,17 @@ mod tests {
         let mut subscription = hub.subscribe(id);
         hub.publish(id, Durable { events: 3, ended: true });
         assert_eq!(subscription.changed().await, Durable { events: 3, ended: true });
+    }
+
+    #[test]
+    fn ends_are_told_to_whoever_waits_for_any() {
+        let hub = Hub::default();
+        let id = PredictionId::new(Timestamp::from_micros(1), 1);
+        let ends = hub.ends();
+        hub.publish(id, Durable { events: 3, ended: false });
+        assert!(!ends.has_changed().expect("the hub is there"));
+        hub.publish(id, Durable { events: 4, ended: true });
+        assert!(ends.has_changed().expect("the hub is there"));
     }
 
     #[test]

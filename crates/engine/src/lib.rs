@@ -35,7 +35,7 @@ use cogwire_runner::Runner;
 pub use cogwire_runner::{BootPhase, BootProgress, InstanceReport};
 use cogwire_store::handoff::Handoff;
 use cogwire_store::{NodeEpoch, NodeLease, Store};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -165,6 +165,11 @@ impl Engine {
     /// The token that says that the server is stopping: held answers are given at once, nothing new is taken.
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.soft
+    }
+
+    /// Changes whenever a prediction or training has ended, on this node or another. A signal may be lost.
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.0.hub.ends()
     }
 
     /// What the instances of models on this node are doing.

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cogwire_core::id::{DeliveryId, PredictionId};
-use cogwire_core::prediction::AccountId;
+use cogwire_core::prediction::{AccountId, Kind};
 use cogwire_core::time::Timestamp;
 
 use crate::error::Result;
@@ -40,6 +40,8 @@ pub struct InvalidCursor;
 pub struct EventRow {
     /// Its place.
     pub cursor: EventCursor,
+    /// What has ended.
+    pub kind: Kind,
     /// The message about it.
     pub delivery: DeliveryId,
     /// When it became durable.

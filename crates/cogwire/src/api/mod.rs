@@ -14,6 +14,7 @@ mod caller;
 mod create;
 pub(crate) mod deliveries;
 mod download;
+mod events;
 mod failure;
 mod files;
 mod health;

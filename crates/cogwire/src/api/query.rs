@@ -1,5 +1,6 @@
 //! The query of a URL, and what is wrong with a value in it.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
@@ -9,6 +10,7 @@ use cogwire_core::time::Timestamp;
 use cogwire_core::wire::{ErrorBody, PageCursor};
 
 use super::Failure;
+use super::members::unknown_member;
 
 /// The pairs of a query, decoded. Names that nobody asks for are ignored.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,30 @@ impl Query {
             .map_err(|error| invalid("format", name, format!("Does not match format 'date-time': {error}")))
     }
 
+    /// A whole number within bounds.
+    pub(super) fn number(&self, name: &str, bounds: RangeInclusive<u32>) -> Result<Option<u32>, Failure> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let (least, most) = (*bounds.start(), *bounds.end());
+        match value.parse::<i64>() {
+            Ok(number) if number < least.into() => {
+                Err(invalid("number_gte", name, format!("Must be greater than or equal to {least}")))
+            }
+            Ok(number) => match u32::try_from(number).ok().filter(|number| *number <= most) {
+                Some(number) => Ok(Some(number)),
+                None => Err(invalid("number_lte", name, format!("Must be less than or equal to {most}"))),
+            },
+            Err(_) => Err(invalid("invalid_type", name, "Invalid type. Expected: integer".to_owned())),
+        }
+    }
+
+    /// Refuses names that are not `known`, for requests in which a typo would not be noticed.
+    pub(super) fn only(&self, known: &[&'static str]) -> Result<(), Failure> {
+        let Some((name, _)) = self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        Err(ErrorBody::invalid_input(unknown_member(name, known).into()).into())
+    }
+
     /// Where the page begins; `position` reads what is specific to the list.
     pub(super) fn cursor<T>(
         &self,
@@ -76,7 +102,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 /// 422 for one value.
-fn invalid(kind: &'static str, name: &str, description: String) -> Failure {
+pub(super) fn invalid(kind: &'static str, name: &str, description: String) -> Failure {
     ErrorBody::invalid_input(InvalidInput::from(InvalidField::new(kind, name, description))).into()
 }
 
@@ -107,6 +133,12 @@ mod tests {
         assert!(query.choice::<Source>("d", &["web"]).is_err());
         assert_eq!(query.choice::<Source>("f", &["web"]).expect("valid"), None);
         assert!(query.cursor(|_| Some(())).is_err());
+        assert_eq!(Query::parse("n=7").number("n", 1..=7).expect("valid"), Some(7));
+        for outside in ["n=0", "n=8", "n=x", "n=-1", "n=4294967296"] {
+            assert!(Query::parse(outside).number("n", 1..=7).is_err(), "{outside}");
+        }
+        assert!(Query::parse("a=1&b=2").only(&["a", "b", "c"]).is_ok());
+        assert!(Query::parse("a=1&d=").only(&["a", "b", "c"]).is_err());
         assert!(Query::parse("cursor=cD14").cursor(|_| None::<()>).is_err());
     }
 }

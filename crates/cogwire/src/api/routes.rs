@@ -13,8 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::{
-    Api, Failure, account, auth, create, deliveries, download, files, health, instances, models, observe,
-    path, predictions, progress, registry, secrets, streams, trainings,
+    Api, Failure, account, auth, create, deliveries, download, events, files, health, instances, models,
+    observe, path, predictions, progress, registry, secrets, streams, trainings,
 };
 use crate::dashboard;
 
@@ -78,6 +78,7 @@ fn work() -> Router<Arc<Api>> {
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel))
         .route("/v1/predictions/{id}/progress", get(progress::get))
         .route("/v1/predictions/{id}/deliveries", get(deliveries::of_prediction))
+        .route("/v1/events", get(events::list))
         .route("/v1/files", get(files::list).post(files::create))
         .route("/v1/files/{id}", get(files::get).delete(files::delete))
         .route("/v1/models/{owner}/{name}/versions/{id}/trainings", post(create::of_training))

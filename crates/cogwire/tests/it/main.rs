@@ -11,6 +11,7 @@ mod crash;
 mod create;
 mod database_url;
 mod errors;
+mod events;
 mod files;
 mod idempotency;
 mod list;

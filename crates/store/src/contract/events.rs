@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cogwire_core::id::PredictionId;
-use cogwire_core::prediction::{ChunkEvent, Request};
+use cogwire_core::prediction::{ChunkEvent, Kind, Request};
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent::{Completed, Output};
 use futures_util::future::{join, join_all};
@@ -61,15 +61,20 @@ pub async fn ends_are_events_in_their_order(home: Arc<dyn Home>) {
     }
     let mut silent = world.create_run(request(4)).await;
     world.advance(&mut silent, succeeded(), at(40)).await;
-    let all = so_many_events(&world, "acme", None, 3).await;
-    assert_eq!(ids(&all), [id(3), id(1), id(2)], "without a webhook there is no event");
+    let training = Request { kind: Kind::Training, ..request_with_webhook(5, &[Completed]) };
+    let mut training = world.create_run(training).await;
+    world.advance(&mut training, succeeded(), at(50)).await;
+    let all = so_many_events(&world, "acme", None, 4).await;
+    assert_eq!(ids(&all), [id(3), id(1), id(2), id(5)], "without a webhook there is no event");
     for event in &all {
+        let kind = if event.delivery.prediction == id(5) { Kind::Training } else { Kind::Prediction };
+        assert_eq!(event.kind, kind);
         let (message, _) =
             world.store.delivery(event.delivery).await.expect("the message is read").expect("it is there");
         assert_eq!((message.event, message.created_at), (Completed, event.created_at));
         assert!(event.body.is_some() && event.body == message.body);
     }
-    assert_eq!(latest(&world, "acme").await, Some(all[2].cursor));
+    assert_eq!(latest(&world, "acme").await, Some(all[3].cursor));
     let world = world.restart().await;
     assert_eq!(events(&world, "acme", None, 9).await, all);
 }

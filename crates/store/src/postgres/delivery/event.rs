@@ -22,10 +22,11 @@ pub(in crate::postgres) const INSERT: &str = "
 /// The sizes of bodies are known without reading them, so those beyond the page are never read and sent. A row is found as
 /// `= ANY (ARRAY[…])`: see [`crate::postgres`].
 pub(in crate::postgres) const PAGE: &str = "
-    SELECT prediction_id, seq, transaction, position, created_at, body FROM (
-      SELECT event.*, delivery.created_at, delivery.body, delivery.size,
+    SELECT prediction_id, kind, seq, transaction, position, created_at, body FROM (
+      SELECT event.*, prediction.kind, delivery.created_at, delivery.body, delivery.size,
         sum(delivery.size) OVER (ORDER BY transaction, position, event.prediction_id ROWS UNBOUNDED PRECEDING) AS total
       FROM event JOIN delivery ON delivery.prediction_id = ANY (ARRAY[event.prediction_id]) AND delivery.seq = event.seq
+        JOIN prediction ON prediction.id = ANY (ARRAY[event.prediction_id])
       WHERE event.account = $1 AND (transaction, position, event.prediction_id) > ($2, $3, $4)
         AND transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
       ORDER BY transaction, position, event.prediction_id LIMIT $5) AS page
@@ -54,6 +55,7 @@ fn decode(row: Row<'_>) -> Outcome<EventRow> {
     let cursor = decode_cursor(row)?;
     Ok(EventRow {
         cursor,
+        kind: row.parse("kind")?,
         delivery: DeliveryId { prediction: cursor.prediction, seq: row.number("seq")? },
         created_at: row.time("created_at")?,
         body: row.get::<Option<&[u8]>>("body")?.map(Bytes::copy_from_slice),

@@ -15,8 +15,9 @@ pub(in crate::sqlite) const INSERT: &str = "INSERT INTO event (prediction_id, se
     VALUES (?1, ?2, ?3, MAX(?4, 1 + COALESCE((SELECT MAX(position) FROM event WHERE account = ?3), 0)))";
 
 pub(in crate::sqlite) const PAGE: &str =
-    "SELECT e.prediction_id, e.seq, e.position, d.created_at, d.size, d.body
+    "SELECT e.prediction_id, e.seq, e.position, p.kind, d.created_at, d.size, d.body
     FROM event e CROSS JOIN delivery d ON d.prediction_id = e.prediction_id AND d.seq = e.seq
+      CROSS JOIN prediction p ON p.id = e.prediction_id
     WHERE e.account = ?1 AND (e.position, e.prediction_id) > (?2, ?3)
     ORDER BY e.position, e.prediction_id LIMIT ?4";
 
@@ -57,6 +58,7 @@ fn decode(row: &Row<'_>) -> Outcome<EventRow> {
     let cursor = decode_cursor(row)?;
     Ok(EventRow {
         cursor,
+        kind: row.parse("kind")?,
         delivery: DeliveryId { prediction: cursor.prediction, seq: row.get("seq")? },
         created_at: row.time("created_at")?,
         body: row.get::<Option<Vec<u8>>>("body")?.map(Bytes::from),
