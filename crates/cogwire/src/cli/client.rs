@@ -31,6 +31,17 @@ pub(super) struct Client {
     token: Option<SecretString>,
 }
 
+/// What came of asking a server that may be away.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// The answer's JSON.
+    Answer(Value),
+    /// There is no such thing.
+    NotFound,
+    /// It does not answer, or not as it should: later it may.
+    Away,
+}
+
 impl Client {
     /// A client for the server that the arguments, the environment or the credentials file name.
     pub(super) fn new(args: &TargetArgs) -> Outcome<Self> {
@@ -74,6 +85,18 @@ impl Client {
             return Ok(None);
         }
         json(checked(response).await?).await.map(Some)
+    }
+
+    /// `GET` from a server that may be away for a while.
+    pub(super) async fn ask(&self, path: &str) -> Outcome<Heard> {
+        let Ok(response) = self.request(Method::GET, path).send().await else { return Ok(Heard::Away) };
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(Heard::NotFound),
+            StatusCode::UNAUTHORIZED => Err(Failure::Failed(self.unauthorised())),
+            status if status.is_server_error() => Ok(Heard::Away),
+            // One that stops in the middle of an answer is away, too.
+            _ => Ok(checked(response).await?.json().await.map_or(Heard::Away, Heard::Answer)),
+        }
     }
 
     /// `POST` with a JSON body, and the answer's JSON. What the server warns of is said.

@@ -3,6 +3,7 @@
 mod attempt;
 mod resend;
 mod secret;
+mod tail;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
@@ -52,6 +53,8 @@ enum WebhooksCommand {
     },
     /// Send messages again.
     Resend(resend::ResendArgs),
+    /// Follow how predictions end and what becomes of their webhooks, until ^C.
+    Tail(tail::TailArgs),
     /// Print the secret that signs webhooks, or change it.
     Secret(secret::SecretArgs),
 }
@@ -79,6 +82,7 @@ pub(super) async fn run(args: WebhooksArgs) -> Outcome {
         }
         WebhooksCommand::Show { id, verbose, json } => show(&client, &id, verbose, json).await,
         WebhooksCommand::Resend(args) => resend::run(&client, &args).await,
+        WebhooksCommand::Tail(args) => tail::run(&client, args).await,
         WebhooksCommand::Secret(args) => secret::run(&client, args, named).await,
     }
 }

@@ -23,6 +23,7 @@ mod roles;
 mod secrets;
 mod stream;
 mod surface;
+mod tail;
 mod transfer;
 mod trigger;
 mod uploads;
