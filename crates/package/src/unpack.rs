@@ -48,7 +48,10 @@ impl Limits {
 pub enum UnpackError {
     /// The package cannot be read, or it is not a package.
     #[error("the package is damaged or cut short: add the model again")]
-    Damaged(#[source] io::Error),
+    Damaged,
+    /// The package cannot be fetched to its end.
+    #[error("the package cannot be read: try again")]
+    Unreadable(#[source] io::Error),
     /// The package is another one.
     #[error("the package has the digest {found} and not {expected}: add the model again")]
     Different {
@@ -98,9 +101,12 @@ pub fn unpack(
     let partial = partial(destination)?;
     let mut reader = Measured::new(reader, limits.bytes);
     let written = write_entries(&mut reader, partial.path(), limits.entries);
-    let read = written.and_then(|()| reader.finish().map_err(UnpackError::Damaged));
+    let read = written.and_then(|()| reader.finish().map_err(damaged));
     if reader.is_too_long() {
         return Err(UnpackError::TooLong(limits.bytes));
+    }
+    if let Some(failure) = reader.failure() {
+        return Err(UnpackError::Unreadable(failure));
     }
     read?;
     let found = reader.digest();
@@ -141,7 +147,7 @@ fn partial(destination: &Path) -> Result<TempDir, UnpackError> {
 fn write_entries(reader: &mut impl Read, folder: &Path, most: u64) -> Result<(), UnpackError> {
     let mut links = Vec::new();
     let mut archive = Archive::new(reader);
-    let mut entries = entry::Reader::new(archive.entries().map_err(UnpackError::Damaged)?);
+    let mut entries = entry::Reader::new(archive.entries().map_err(damaged)?);
     let mut count = 0;
     while let Some(entry) = entries.next()? {
         count += 1;
@@ -179,7 +185,7 @@ fn write_file(content: &mut impl Read, path: &Path, executable: bool) -> Result<
             Ok(0) => return file.sync_all().map_err(refused),
             Ok(read) => file.write_all(&chunk[..read]).map_err(refused)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(UnpackError::Damaged(error)),
+            Err(error) => return Err(damaged(error)),
         }
     }
 }
@@ -193,6 +199,12 @@ fn publish(partial: TempDir, destination: &Path) -> Result<(), UnpackError> {
     }
     let parent = destination.parent().unwrap_or(Path::new("."));
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| write_error(parent, source))
+}
+
+/// What is wrong with a tar says nothing to whoever adds a model, and quotes bytes that may be anything.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn damaged(_error: io::Error) -> UnpackError {
+    UnpackError::Damaged
 }
 
 fn write_error(path: &Path, source: io::Error) -> UnpackError {

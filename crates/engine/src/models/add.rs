@@ -167,6 +167,9 @@ impl Shared {
         let _place = workshop.place().await;
         let unpacked = workshop.set_up(folder, None, tell).await?;
         unpacked.config.ignored().iter().for_each(|sentence| tell.warning(sentence));
+        if let Some(sentence) = unpacked.untrainable() {
+            tell.warning(sentence);
+        }
         tell.step("Reading its schema");
         let Inspection { schema, source, .. } = unpacked.inspect(&workshop.config.process.passed_on).await?;
         if let SchemaSource::File(name) = source {

@@ -8,7 +8,7 @@ use cogwire_runner::RunnableModel;
 use cogwire_store as store;
 use cogwire_store::Signal;
 
-use super::{Tell, Workshop};
+use super::Tell;
 use crate::Shared;
 use crate::driver::Round;
 use crate::error::with_causes;
@@ -106,8 +106,16 @@ impl Shared {
 
     /// Removes what was made here of models that went while this node was not there.
     pub(crate) async fn forget_gone_parts(&self) {
-        for part in self.workshop.iter().flat_map(Workshop::parts_here) {
-            self.forget_unused(&part).await;
+        let Some(workshop) = &self.workshop else { return };
+        match workshop.parts_here().await {
+            Ok(parts) => {
+                for part in parts {
+                    self.forget_unused(&part).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what is left of models that are gone could not be looked for")
+            }
         }
     }
 

@@ -33,8 +33,11 @@ pub(crate) enum Unprepared {
     Files(#[from] cogwire_files::Error),
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// Whoever sent it knows nothing of where it was unpacked.
+    #[error("the package has no cog.yaml at its top: send the folder that holds it")]
+    NoConfig,
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(ConfigError),
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
@@ -60,7 +63,24 @@ pub(crate) struct Unpacked {
     pub(crate) environment: Environment,
 }
 
+impl From<ConfigError> for Unprepared {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Missing(_) => Self::NoConfig,
+            error => Self::Config(error),
+        }
+    }
+}
+
 impl Unpacked {
+    /// Why its training cannot be had, in a sentence; nothing when it can, or when there is none.
+    pub(crate) fn untrainable(&self) -> Option<String> {
+        let Environment { cog_version, coglet_version, .. } = &self.environment;
+        let is_lost = self.config.train.is_some() && coglet_version.is_none();
+        is_lost
+            .then(|| format!("train is ignored: Cog {cog_version} cannot train here, use Cog 0.17 or newer"))
+    }
+
     /// What the model says about itself. `passed_on` names variables of this program that it sees.
     pub(crate) async fn inspect(&self, passed_on: &[String]) -> Result<Inspection, Unprepared> {
         let Self { folder, config, environment } = self;
@@ -211,10 +231,15 @@ impl Workshop {
     }
 
     /// What packages and weights there are on this machine.
-    pub(crate) fn parts_here(&self) -> Vec<Digest> {
-        let names = ["models", "weights"].map(|folder| std::fs::read_dir(self.config.folder.join(folder)));
-        let entries = names.into_iter().flatten().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    pub(crate) async fn parts_here(&self) -> Result<Vec<Digest>, Unprepared> {
+        let folders = ["models", "weights"].map(|name| self.config.folder.join(name));
+        let look = move || {
+            let entries = folders.map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
+            Ok::<_, Unprepared>(
+                entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+            )
+        };
+        blocking(look).await
     }
 
     fn package_folder(&self, digest: &Digest) -> PathBuf {

@@ -44,7 +44,7 @@ impl<'a, R: Read> Reader<'a, R> {
     pub(super) fn next(&mut self) -> Result<Option<Entry<'a, R>>, UnpackError> {
         let (mut long_name, mut long_target) = (None, None);
         for content in &mut self.entries {
-            let mut content = content.map_err(UnpackError::Damaged)?;
+            let mut content = content.map_err(super::damaged)?;
             match content.header().entry_type() {
                 EntryType::GNULongName => long_name = Some(long_text(&mut content)?),
                 EntryType::GNULongLink => long_target = Some(long_text(&mut content)?),
@@ -77,7 +77,7 @@ fn entry<R: Read>(
 
 fn long_text<R: Read>(content: &mut tar::Entry<'_, R>) -> Result<PathBuf, UnpackError> {
     let mut bytes = Vec::new();
-    content.by_ref().take(MAX_PATH + 1).read_to_end(&mut bytes).map_err(UnpackError::Damaged)?;
+    content.by_ref().take(MAX_PATH + 1).read_to_end(&mut bytes).map_err(super::damaged)?;
     if bytes.last() == Some(&0) {
         bytes.pop();
     }

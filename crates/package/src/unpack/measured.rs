@@ -10,12 +10,13 @@ pub(super) struct Measured<R> {
     hash: Sha256,
     left: u64,
     too_long: bool,
+    failure: Option<io::Error>,
 }
 
 impl<R: Read> Measured<R> {
     /// Reads at most `most` bytes.
     pub(super) fn new(reader: R, most: u64) -> Self {
-        Self { reader, hash: Sha256::new(), left: most, too_long: false }
+        Self { reader, hash: Sha256::new(), left: most, too_long: false, failure: None }
     }
 
     /// Reads what is left: a package ends later than its last entry.
@@ -27,6 +28,11 @@ impl<R: Read> Measured<R> {
         self.too_long
     }
 
+    /// Why it could not be read on, if that is so.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
     /// The digest of all that was read.
     pub(super) fn digest(self) -> Digest {
         Digest::from_sha256(self.hash.finalize().into())
@@ -35,7 +41,15 @@ impl<R: Read> Measured<R> {
 
 impl<R: Read> Read for Measured<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
+        let read = match self.reader.read(buffer) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                let kind = error.kind();
+                self.failure = Some(error);
+                return Err(kind.into());
+            }
+        };
         match self.left.checked_sub(read as u64) {
             Some(left) => {
                 self.left = left;

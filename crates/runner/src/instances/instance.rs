@@ -62,7 +62,10 @@ pub(crate) enum BootError {
     #[error("The model's setup failed: {0}")]
     Setup(String),
     /// It was not ready in time.
-    #[error("The model was not ready after {} s: make its setup faster, or raise the setup timeout", .0.as_secs_f64())]
+    #[error(
+        "The model was not ready after {} s: make its setup faster, or raise setup_timeout (--setup-timeout)",
+        .0.as_secs_f64()
+    )]
     TimedOut(Duration),
     /// Nothing could be started.
     #[error("The model process could not be started: {program}")]

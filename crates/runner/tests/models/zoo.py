@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,16 @@ class Predictor(BasePredictor):
 
     def nothing(self, text):
         return None
+
+    def writes_to_its_slot(self, text):
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            try:
+                stream = socket.socket(fileno=os.dup(descriptor))
+                if stream.getpeername().endswith("slot-0.sock"):
+                    stream.sendall(b"\0\0\0\2xx")
+            except (OSError, AttributeError):
+                pass  # It is something else.
+        time.sleep(1000)
 
     def items(self, text):
         return list(text)

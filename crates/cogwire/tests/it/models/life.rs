@@ -172,7 +172,7 @@ async fn a_start_that_fails_or_hangs_fails_its_prediction_and_shows_what_was_pri
     let late = site.run(json!({})).await;
     assert_eq!(
         late["error"],
-        "The model was not ready after 3 s: make its setup faster, or raise the setup timeout"
+        "The model was not ready after 3 s: make its setup faster, or raise setup_timeout (--setup-timeout)"
     );
     assert_eq!(late["logs"], "waiting at the gate\n");
     assert_eq!(site.told(&late).await["error"], late["error"]);

@@ -135,7 +135,7 @@ async fn jobs_of_a_version_that_failed_three_times_end_at_once() {
     assert_eq!(
         end_of(refused).await,
         End::Failed(
-            "The model was not ready after 600 s: make its setup faster, or raise the setup timeout \
+            "The model was not ready after 600 s: make its setup faster, or raise setup_timeout (--setup-timeout) \
              (failure 3 in a row; the model is tried again in 4 s)"
                 .to_owned()
         )

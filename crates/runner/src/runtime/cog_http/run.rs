@@ -36,6 +36,10 @@ const STORY: Duration = Duration::from_secs(2);
 const CANCEL: Duration = Duration::from_secs(5);
 const CANCEL_RETRY: Duration = Duration::from_millis(50);
 
+/// How old a run on an old server must be to be cancelled: one that comes before the model is called is lost there, and no
+/// second one is taken.
+const OLD_ENOUGH: Duration = Duration::from_millis(250);
+
 /// A run, and what has been told of it.
 struct Run<'a> {
     server: &'a Arc<Server>,
@@ -58,6 +62,7 @@ pub(super) async fn run(server: &Arc<Server>, job: &Job, reporter: &Reporter) ->
     let body = request(server, job, inbox.as_ref());
     let path = format!("/predictions/{}", job.prediction);
     let creating = create(server, Call::put(path.clone(), body));
+    let created_at = server.clock.monotonic();
     let feed = feed::open(server, &path, inbox);
     let mut run = Run { server, reporter, seen: Seen::new(&server.facts), feed };
     pin!(creating);
@@ -72,7 +77,8 @@ pub(super) async fn run(server: &Arc<Server>, job: &Job, reporter: &Reporter) ->
             News::Told(progress) => run.tell(progress).await,
             News::Over(answer) => return Ok(run.over(answer).await),
             News::Stopped(stopped) => {
-                cancel(server, &path, creating.as_mut()).await;
+                let asking = ask_to_stop(server, &path, created_at);
+                cancel(server, asking, creating.as_mut()).await;
                 return Err(stopped);
             }
         }
@@ -173,11 +179,15 @@ async fn lost(server: &Server, error: &CallError) -> End {
 }
 
 /// Tells the server to stop a run, until it has; a server that does not obey in time takes no more runs from here.
-async fn cancel(server: &Server, path: &str, over: impl Future<Output = Result<Answer, CallError>>) {
+async fn cancel(
+    server: &Server,
+    asking: impl Future<Output = ()>,
+    over: impl Future<Output = Result<Answer, CallError>>,
+) {
     let obeyed = async {
         tokio::select! {
             _ = over => {}
-            () = ask_to_stop(server, path) => {}
+            () = asking => {}
         }
     };
     tokio::select! {
@@ -192,7 +202,10 @@ async fn cancel(server: &Server, path: &str, over: impl Future<Output = Result<A
 
 /// Asks until the caller drops it: a run that the server does not know may be known in a moment, and asking twice
 /// is no harm.
-async fn ask_to_stop(server: &Server, path: &str) {
+async fn ask_to_stop(server: &Server, path: &str, created_at: Duration) {
+    if !server.facts.coglet {
+        server.clock.sleep((created_at + OLD_ENOUGH).saturating_sub(server.clock.monotonic())).await;
+    }
     loop {
         let call = Call::post(format!("{path}/cancel"));
         let pause = match server.client.call(call, CANCEL).await {

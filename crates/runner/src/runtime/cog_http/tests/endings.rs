@@ -22,7 +22,7 @@ async fn begun(file: &Path) {
 #[tokio::test]
 async fn a_cancelled_run_stops_and_leaves_its_slot() {
     for kind in SOUND_KINDS {
-        let server = RealServer::start(kind, "Values");
+        let server = RealServer::start(kind, "Values").await;
         let world = World::new(&server.url).await;
         let (run, cancel) = world.start(&json!({"what": "waits", "text": server.path("never")}));
         begun(&server.path("never")).await;
@@ -37,7 +37,7 @@ async fn a_cancelled_run_stops_and_leaves_its_slot() {
 #[tokio::test]
 async fn a_run_that_is_cancelled_at_once_is_not_left_behind() {
     for kind in [Kind::Streaming, Kind::Old] {
-        let server = RealServer::start(kind, "Values");
+        let server = RealServer::start(kind, "Values").await;
         let world = World::new(&server.url).await;
         world.run(&json!({"what": "echo"})).await;
         let (run, cancel) = world.start(&json!({"what": "waits", "text": server.path("never")}));
@@ -51,7 +51,7 @@ async fn a_run_that_is_cancelled_at_once_is_not_left_behind() {
 
 #[tokio::test]
 async fn a_model_that_does_not_stop_is_waited_for_before_the_next_run() {
-    let real = RealServer::start(Kind::Newest, "Values");
+    let real = RealServer::start(Kind::Newest, "Values").await;
     let impatient = CogServer { cancel_timeout: Duration::from_millis(200), ..server(&real.url) };
     let world = World::of(impatient).await;
     let file = real.path("go-on");

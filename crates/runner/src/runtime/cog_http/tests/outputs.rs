@@ -18,7 +18,7 @@ fn is_output(event: &RunEvent) -> bool {
 #[tokio::test]
 async fn a_text_that_grows() {
     for kind in EVERY_KIND {
-        let server = RealServer::start(kind, "Texts");
+        let server = RealServer::start(kind, "Texts").await;
         let world = World::new(&server.url).await;
         for _ in 0..kind.runs() {
             let story = world.run(&json!({"count": 3})).await;
@@ -36,7 +36,7 @@ async fn a_text_that_grows() {
 #[tokio::test]
 async fn a_failure_keeps_what_was_there_before() {
     for kind in EVERY_KIND {
-        let server = RealServer::start(kind, "Texts");
+        let server = RealServer::start(kind, "Texts").await;
         let world = World::new(&server.url).await;
         for _ in 0..kind.runs() {
             let story = world.run(&json!({"count": 3, "fail_at": 2})).await;
@@ -51,7 +51,7 @@ async fn a_failure_keeps_what_was_there_before() {
 #[tokio::test]
 async fn items_arrive_while_the_model_goes_on() {
     for kind in EVERY_KIND {
-        let server = RealServer::start(kind, "Texts");
+        let server = RealServer::start(kind, "Texts").await;
         let world = World::new(&server.url).await;
         let file = server.path("go-on");
         // The oldest server drops what comes within half a second of what it has sent, which here is the start.
@@ -69,7 +69,7 @@ async fn items_arrive_while_the_model_goes_on() {
 #[tokio::test]
 async fn items_arrive_without_callbacks_too() {
     for kind in [Kind::Streaming, Kind::Newest, Kind::Older] {
-        let real = RealServer::start(kind, "Texts");
+        let real = RealServer::start(kind, "Texts").await;
         let world = World::deaf(&server(&real.url));
         let file = real.path("go-on");
         let (mut run, _) = world.start(&json!({"count": 2, "wait_for_file": file}));
@@ -85,7 +85,7 @@ async fn items_arrive_without_callbacks_too() {
 #[tokio::test]
 async fn values_and_their_logs() {
     for kind in SOUND_KINDS {
-        let server = RealServer::start(kind, "Values");
+        let server = RealServer::start(kind, "Values").await;
         let world = World::new(&server.url).await;
         let story = world.run(&json!({"what": "echo", "text": "grüße"})).await;
         let expected = Story {
@@ -108,14 +108,14 @@ async fn values_and_their_logs() {
 #[tokio::test]
 async fn lists_and_files() {
     for kind in SOUND_KINDS {
-        let server = RealServer::start(kind, "Words");
+        let server = RealServer::start(kind, "Words").await;
         let world = World::new(&server.url).await;
         assert_eq!(world.run(&json!({"text": "one two"})).await.outputs, items(&["one", "two"]), "{kind:?}");
         // Old servers say the same as for no output.
         let empty: &[&str] = if kind == Kind::Old { &[] } else { &["value []"] };
         assert_eq!(world.run(&json!({"text": ""})).await.outputs, empty, "{kind:?}");
         world.end().await;
-        let server = RealServer::start(kind, "Frames");
+        let server = RealServer::start(kind, "Frames").await;
         let world = World::new(&server.url).await;
         let files = ["data:text/plain;base64,ZnJhbWUgMA==", "data:text/plain;base64,ZnJhbWUgMQ=="];
         assert_eq!(world.run(&json!({"count": 2})).await.outputs, items(&files), "{kind:?}");
@@ -126,7 +126,7 @@ async fn lists_and_files() {
 #[tokio::test]
 async fn a_server_says_what_it_is() {
     for (kind, version) in [(Kind::Newest, "0.23.1"), (Kind::Old, "0.16.12")] {
-        let real = RealServer::start(kind, "Values");
+        let real = RealServer::start(kind, "Values").await;
         let facts = server(&real.url).facts(std::sync::Arc::new(RealClock)).await.expect("it is ready");
         let schema = facts.openapi_schema.expect("it has one").to_value();
         assert!(schema["components"]["schemas"]["Input"]["properties"]["what"].is_object(), "{kind:?}");

@@ -1,9 +1,8 @@
 //! Servers of real Cogs, as processes of the test.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -52,7 +51,7 @@ impl Kind {
 
 impl RealServer {
     /// Starts a server for one class of the models. It is not ready yet.
-    pub(super) fn start(kind: Kind, class: &str) -> Self {
+    pub(super) async fn start(kind: Kind, class: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/served.py");
         std::fs::copy(models, folder.path().join("served.py")).expect("the models can be copied");
@@ -64,8 +63,9 @@ impl RealServer {
             std::fs::write(folder.path().join(".cog/openapi_schema.json"), schema.to_string())
         }
         .expect("a file");
-        let port = free_port();
-        let child = command(kind, class, &folder, port).spawn().expect("Cog starts");
+        let said = folder.path().join("said");
+        let mut child = command(kind, class, &folder, &said).spawn().expect("Cog starts");
+        let port = port(&mut child, &said).await;
         Self { url: format!("http://127.0.0.1:{port}"), child, folder }
     }
 
@@ -80,19 +80,7 @@ impl RealServer {
     }
 }
 
-/// One that the system gives to nobody who does not ask for it, and no other test of this process asks for.
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id().wrapping_mul(64) + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + u16::try_from(number % 20_000).expect("it is small");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-fn command(kind: Kind, class: &str, folder: &TempDir, port: u16) -> Command {
+fn command(kind: Kind, class: &str, folder: &TempDir, said: &Path) -> Command {
     let bin = tools(kind.version());
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(bin.join("python"));
@@ -100,15 +88,35 @@ fn command(kind: Kind, class: &str, folder: &TempDir, port: u16) -> Command {
         .args(["-m", "cog.server.http", "--host", "127.0.0.1"])
         .current_dir(folder.path())
         .env("PATH", format!("{}:{path}", bin.display()))
-        .env("PORT", port.to_string())
+        .env("PORT", "0")
         .env("COG_PREDICT_TYPE_STUB", format!("served.py:{class}"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("NO_PROXY", "127.0.0.1")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(std::fs::File::create(said).expect("a file"))
         .kill_on_drop(true);
     command
+}
+
+/// The port that the server has chosen, as it says itself.
+async fn port(child: &mut Child, said: &Path) -> u16 {
+    loop {
+        let lines = std::fs::read_to_string(said).expect("it is there");
+        let port =
+            lines.split("on http://127.0.0.1:").chain(lines.split("server on 127.0.0.1:")).find_map(port_at);
+        if let Some(port) = port {
+            return port;
+        }
+        assert!(child.try_wait().expect("it is ours").is_none(), "Cog has ended: {lines}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The number that a text begins with, when it has ended.
+fn port_at(text: &str) -> Option<u16> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    text[..end].parse().ok()
 }
 
 /// The environment with this version of Cog.

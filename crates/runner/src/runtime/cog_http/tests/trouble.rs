@@ -14,7 +14,7 @@ use crate::testing::{RealClock, all_events};
 #[tokio::test]
 async fn a_crash_of_the_model_fails_its_run_and_says_that_the_server_must_be_restarted() {
     for kind in [Kind::Streaming, Kind::Newest] {
-        let real = RealServer::start(kind, "Values");
+        let real = RealServer::start(kind, "Values").await;
         let world = World::new(&real.url).await;
         let story = world.run(&json!({"what": "dies"})).await;
         assert_eq!(
@@ -36,7 +36,7 @@ async fn a_crash_of_the_model_fails_its_run_and_says_that_the_server_must_be_res
 
 #[tokio::test]
 async fn a_crash_of_an_old_model_is_told_too() {
-    let real = RealServer::start(Kind::Old, "Values");
+    let real = RealServer::start(Kind::Old, "Values").await;
     ready(&real).await;
     let world = World::of(impatient(&real.url)).await;
     let failure = world.run(&json!({"what": "dies"})).await.failure();
@@ -48,7 +48,7 @@ async fn a_crash_of_an_old_model_is_told_too() {
 
 #[tokio::test]
 async fn a_setup_that_fails_is_quoted() {
-    let real = RealServer::start(Kind::Newest, "Broken");
+    let real = RealServer::start(Kind::Newest, "Broken").await;
     let world = World::new(&real.url).await;
     let failure = world.run(&json!({"text": "x"})).await.failure();
     assert_eq!(failure, "The model's setup failed: RuntimeError: no weights here");
@@ -57,7 +57,7 @@ async fn a_setup_that_fails_is_quoted() {
 
 #[tokio::test]
 async fn a_server_that_is_killed_fails_its_run() {
-    let mut real = RealServer::start(Kind::Streaming, "Values");
+    let mut real = RealServer::start(Kind::Streaming, "Values").await;
     ready(&real).await;
     let world = World::of(impatient(&real.url)).await;
     let (mut run, _) = world.start(&json!({"what": "waits", "text": real.path("never")}));
@@ -75,7 +75,7 @@ async fn a_server_that_is_killed_fails_its_run() {
 
 #[tokio::test]
 async fn an_input_that_the_model_does_not_take_is_explained() {
-    let real = RealServer::start(Kind::Newest, "Texts");
+    let real = RealServer::start(Kind::Newest, "Texts").await;
     let world = World::new(&real.url).await;
     let failure = world.run(&json!({})).await.failure();
     assert_eq!(failure, "The model refused its input: count: Field required");

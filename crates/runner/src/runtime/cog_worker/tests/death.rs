@@ -54,6 +54,17 @@ async fn a_process_that_cannot_be_spoken_to_any_more_is_killed() {
 }
 
 #[tokio::test]
+async fn a_model_that_writes_to_the_socket_of_its_slot_is_told_as_that() {
+    for cog in COGS {
+        let model = Test::new(cog, "zoo.py:Predictor").start().await;
+        let told = model.zoo("writes_to_its_slot", "").await;
+        let expected = "failed: The model process wrote to the socket that Cog's worker speaks on.";
+        assert_eq!(told.last().map(String::as_str), Some(expected), "{cog}");
+        model.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_a_model_started_is_left() {
     for cog in COGS {
         let model = Test::new(cog, "zoo.py:Predictor").start().await;

@@ -53,7 +53,7 @@ async fn a_setup_that_hangs_is_killed() {
         let mut test = Test::new(cog, "setups.py:Hangs");
         test.config.setup_timeout = Duration::from_secs(2);
         let (error, log) = test.fail().await;
-        let expected = "The model was not ready after 2 s: make its setup faster, or raise the setup timeout";
+        let expected = "The model was not ready after 2 s: make its setup faster, or raise setup_timeout (--setup-timeout)";
         assert_eq!((error.as_str(), log.as_str()), (expected, "loading\n"), "{cog}");
     }
 }
