@@ -75,6 +75,8 @@ pub struct Config {
     pub retention: Option<Duration>,
     /// How long webhooks stay; `None` for ever.
     pub webhook_retention: Option<Duration>,
+    /// How long it stays what attempts sent and what came back; `None` for as long as the webhook.
+    pub webhook_report_retention: Option<Duration>,
     /// How outputs show files.
     pub output_files: FileMode,
     /// The account's name.

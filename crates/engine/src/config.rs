@@ -23,6 +23,8 @@ pub struct EngineConfig {
     pub retention: Option<Duration>,
     /// How long delivered and given-up messages are kept; `None` keeps them for ever.
     pub webhook_retention: Option<Duration>,
+    /// How long it is kept what an attempt sent and what came back; `None` keeps it as long as the message.
+    pub webhook_report_retention: Option<Duration>,
     /// How long the node's lease lasts without a sign of life. It must be longer than a delivery attempt.
     pub lease: Duration,
     /// How long an `Idempotency-Key` is remembered.
@@ -61,6 +63,7 @@ impl Default for EngineConfig {
             max_runs: 3,
             retention: Some(7 * DAY),
             webhook_retention: Some(7 * DAY),
+            webhook_report_retention: Some(3 * DAY),
             lease: Duration::from_secs(30),
             idempotency: DAY,
             output_files: OutputFiles::Url,

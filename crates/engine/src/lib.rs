@@ -17,6 +17,7 @@ mod models;
 mod outputs;
 mod peers;
 mod progress;
+mod reports;
 mod run;
 mod slots;
 mod stream;

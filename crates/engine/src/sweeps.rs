@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dispatch::Dispatch;
 use crate::driver::{Activity, Round, RoundFuture, Timing, drive};
 use crate::figures::Figures;
+use crate::reports::Reports;
 use crate::unowned::UnownedFiles;
 use crate::{Engine, Shared};
 
@@ -129,6 +130,7 @@ impl Shared {
         self.spawn_activity(UnownedFiles::new(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(Uploads(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(WebhookRetention(self.clone()), self.config.sweep, quiet(), stop);
+        self.spawn_activity(Reports::new(self.clone()), self.config.sweep, quiet(), stop);
         self.spawn_activity(Figures::new(self.clone()), poll * 5, quiet(), stop);
     }
 

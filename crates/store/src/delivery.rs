@@ -55,6 +55,14 @@ pub struct LaneClaim {
     pub after: Option<OriginCursor>,
 }
 
+impl AttemptPlace {
+    /// Before all attempts.
+    pub(crate) fn start() -> Self {
+        let prediction = PredictionId::first_at(Timestamp::from_micros(0));
+        Self { delivery: DeliveryId { prediction, seq: 0 }, number: 0 }
+    }
+}
+
 impl LaneClaim {
     /// A claim of lanes of any origin.
     pub fn of_any(limit: u32, per_origin: u32, now: Timestamp) -> Self {
@@ -175,6 +183,15 @@ pub struct Attempt {
     pub manual: bool,
     /// What was sent and what came back, as far as it is kept.
     pub report: Option<AttemptReport>,
+}
+
+/// The place of an attempt among all of them: those of earlier predictions come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptPlace {
+    /// Its message.
+    pub delivery: DeliveryId,
+    /// Its number.
+    pub number: u32,
 }
 
 /// What a finished attempt leaves to do in its lane.
@@ -336,6 +353,15 @@ pub trait DeliveryStore: Send + Sync + 'static {
 
     /// Deletes messages made before `cutoff` that are not owed any more, with their attempts; at most `limit` messages.
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Looks at `limit` attempts after a place, of predictions made before `cutoff`, and forgets what was sent and what came back
+    /// where the attempt began before then, too. Says where to go on; `None` when there are no more for now.
+    async fn sweep_reports(
+        &self,
+        cutoff: Timestamp,
+        after: Option<AttemptPlace>,
+        limit: u32,
+    ) -> Result<Option<AttemptPlace>>;
 
     /// How much is unsent.
     async fn backlog(&self) -> Result<Backlog>;

@@ -35,6 +35,7 @@ pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Confi
         node_lease: reader.duration_within("node_lease", "3s", "10m")?,
         retention: reader.required("retention", RETENTION, value::retention)?,
         webhook_retention: reader.required("webhook_retention", RETENTION, value::retention)?,
+        webhook_report_retention: reader.required("webhook_report_retention", RETENTION, value::retention)?,
         output_files: reader.required("output_files", "one of auto, url, data", file_mode)?,
         username: reader.username()?,
         scripts: reader.paths("scripts"),

@@ -101,6 +101,7 @@ settings! {
     DATA One "data_dir" "DIR" "Where the database, files and credentials are";
     DATA One "retention" "TIME" "How long inputs, outputs, logs and files stay after the end: 1h, 7d, never";
     DATA One "webhook_retention" "TIME" "How long delivered webhooks and their attempts stay: 1h, 7d, never";
+    DATA One "webhook_report_retention" "TIME" "How long it stays what attempts sent and received: 1h, 3d, never";
     DATA One "output_files" "MODE" "How outputs show files: url, data (data URLs up to 1 MiB), or auto";
     DATA One "username" "NAME" "The account's name, fixed at the first start";
     MACHINES One "database_url" "URL" "PostgreSQL, for any number of servers: postgres://USER:PASSWORD@HOST/DATABASE";

@@ -215,6 +215,7 @@ fn engine(
             max_running: config.max_running,
             retention: config.retention,
             webhook_retention: config.webhook_retention,
+            webhook_report_retention: config.webhook_report_retention,
             output_files: output_files(config.output_files, foundation.links.base()),
             ..EngineConfig::default()
         },

@@ -13,8 +13,8 @@ use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{
-    Attempt, Backlog, BeginIntermediate, Delivery, FinishedAttempt, LaneClaim, LaneClaims, LaneOutcome,
-    ListDeliveries, ResendOutcome, ResentSince,
+    Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, FinishedAttempt, LaneClaim, LaneClaims,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
 };
 use cogwire_store::{DeliveryStore, Error, NodeEpoch, NodeStore, Result, SqliteStore};
 
@@ -190,6 +190,15 @@ impl DeliveryStore for DistantStore {
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
         self.pass(self.store.sweep_deliveries(cutoff, limit)).await
+    }
+
+    async fn sweep_reports(
+        &self,
+        cutoff: Timestamp,
+        after: Option<AttemptPlace>,
+        limit: u32,
+    ) -> Result<Option<AttemptPlace>> {
+        self.pass(self.store.sweep_reports(cutoff, after, limit)).await
     }
 
     async fn backlog(&self) -> Result<Backlog> {

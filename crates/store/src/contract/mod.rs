@@ -111,6 +111,7 @@ macro_rules! contract_tests {
             nodes_that_clean_up_at_once_do_it_once
             idempotency_keys_are_forgotten
             old_messages_are_swept_and_owed_ones_are_not
+            reports_are_forgotten_before_their_attempts
         ]);
         $crate::contract_tests!(@module $home, lanes [
             without_a_webhook_there_is_no_lane

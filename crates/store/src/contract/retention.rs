@@ -16,7 +16,7 @@ use super::fixture::{
     World, at, claimed, final_of, finished, id, item, log, new, request, request_with_webhook, said,
     succeeded,
 };
-use crate::delivery::{DeliveryState, Verdict};
+use crate::delivery::{Attempt, AttemptPlace, AttemptReport, DeliveryState, Verdict};
 use crate::prediction::{CreateOutcome, ExpiredData, FileRow, Idempotency, NewPrediction};
 
 const HOUR: i64 = 3_600_000;
@@ -254,4 +254,31 @@ pub async fn old_messages_are_swept_and_owed_ones_are_not(home: Arc<dyn Home>) {
     let (kept, attempts) =
         world.store.delivery(ids[2]).await.expect("the message is read").expect("it is there");
     assert_eq!((kept.state, attempts.len()), (DeliveryState::Pending, 1));
+}
+
+/// What was sent and what came back goes first; that there was an attempt, and how it ended, stays.
+pub async fn reports_are_forgotten_before_their_attempts(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut messages = Vec::new();
+    for (number, tried_at) in [(1, 10), (2, 900), (3, 20), (600, 700)] {
+        let mut run = world.create_run(request_with_webhook(number, &[WebhookEvent::Completed])).await;
+        let held = claimed(world.advance_here(&mut run, succeeded(), at(10)).await);
+        let mut attempt = finished(&world, &held, final_of(&held), 1, Verdict::Delivered);
+        attempt.attempt.started_at = at(tried_at);
+        attempt.attempt.report = Some(AttemptReport { dns_us: Some(7), ..AttemptReport::default() });
+        messages.push((final_of(&held), attempt.attempt.clone()));
+        world.finish(attempt, at(tried_at)).await;
+    }
+    let sweep = async |after, limit| {
+        world.store.sweep_reports(at(500), after, limit).await.expect("the sweep is written")
+    };
+    let place = |index: usize| AttemptPlace { delivery: messages[index].0, number: 1 };
+    assert_eq!(sweep(None, 2).await, Some(place(1)));
+    assert_eq!(sweep(Some(place(1)), 2).await, None, "the fourth is too young");
+    for (index, (message, attempt)) in messages.iter().enumerate() {
+        let report = attempt.report.clone().filter(|_| index % 2 == 1);
+        let (_, attempts) =
+            world.store.delivery(*message).await.expect("the message is read").expect("it is there");
+        assert_eq!(attempts, [Attempt { report, ..attempt.clone() }]);
+    }
 }

@@ -13,6 +13,7 @@ pub(super) mod message;
 pub(super) mod owe;
 mod read;
 mod release;
+mod report;
 mod resend;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
@@ -26,8 +27,8 @@ use cogwire_core::webhook::pacing::Lane;
 use super::PostgresStore;
 use super::database::{Class, Repeat};
 use crate::delivery::{
-    Attempt, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim, LaneClaims,
-    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
+    Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim,
+    LaneClaims, LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
 };
 use crate::error::Result;
 use crate::event::{EventCursor, EventRow, EventStore};
@@ -38,8 +39,8 @@ pub(super) use self::{
     attempt::RECORDED, claim::CLAIM as CLAIM_LANES, claim::CLAIM_OF_ORIGIN as CLAIM_LANES_OF_ORIGIN,
     event::LATEST as LATEST_EVENT, event::PAGE as EVENTS, finish::SETTLE, lane::LOCK as LOCK_LANES,
     lane::UPDATE as UPDATE_LANES, message::BODIES, message::LOCK as LOCK_MESSAGES,
-    message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, resend::LOCK_SENT, resend::SET_PENDING,
-    resend::SWEEP,
+    message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, report::SWEEP as SWEEP_REPORTS,
+    resend::LOCK_SENT, resend::SET_PENDING, resend::SWEEP,
 };
 
 #[async_trait]
@@ -106,6 +107,16 @@ impl DeliveryStore for PostgresStore {
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
         self.database.write(Class::Work, Repeat::Safe, |db| resend::sweep(db, cutoff, limit)).await
+    }
+
+    async fn sweep_reports(
+        &self,
+        cutoff: Timestamp,
+        after: Option<AttemptPlace>,
+        limit: u32,
+    ) -> Result<Option<AttemptPlace>> {
+        let sweep = |db| report::sweep(db, cutoff, after, limit);
+        self.database.write(Class::Work, Repeat::Safe, sweep).await
     }
 
     async fn backlog(&self) -> Result<Backlog> {

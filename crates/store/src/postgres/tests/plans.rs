@@ -10,7 +10,7 @@ use super::World;
 use crate::postgres::connection::Dedicated;
 use crate::postgres::delivery::{
     BODIES, CLAIM_LANES, CLAIM_LANES_OF_ORIGIN, EVENTS, INTERRUPT, LATEST_EVENT, LOCK_LANES, LOCK_MESSAGES,
-    LOCK_SENT, RECORDED, SET_PENDING, SETTLE, SWEEP, UPDATE_LANES, UPDATE_MESSAGES,
+    LOCK_SENT, RECORDED, SET_PENDING, SETTLE, SWEEP, SWEEP_REPORTS, UPDATE_LANES, UPDATE_MESSAGES,
 };
 use crate::postgres::node::{FREE_LANES, REQUEUE, SEIZE_LOST};
 use crate::postgres::prediction::{
@@ -52,6 +52,7 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("forget messages", SWEEP),
         ("lock messages to send again", LOCK_SENT),
         ("make messages pending", SET_PENDING),
+        ("forget reports", SWEEP_REPORTS),
         ("read events", EVENTS),
         ("find the latest event", LATEST_EVENT),
         ("let runs wait again", REQUEUE),

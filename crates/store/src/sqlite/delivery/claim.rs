@@ -154,16 +154,6 @@ pub(super) fn take(
     lanes: &[PredictionId],
     now: Timestamp,
 ) -> Outcome<Vec<ClaimedLane>> {
-    let taken = lanes.iter().map(|id| take_one(db, node, *id, now));
+    let taken = lanes.iter().map(|id| lane::take(db, node, *id, now));
     taken.filter_map(Outcome::transpose).collect()
-}
-
-fn take_one(
-    db: &Connection,
-    node: &NodeEpoch,
-    id: PredictionId,
-    now: Timestamp,
-) -> Outcome<Option<ClaimedLane>> {
-    let Some(row) = lane::take(db, node, id, now)? else { return Ok(None) };
-    Ok(Some(row.claimed(lane::final_body(db, &row)?)))
 }

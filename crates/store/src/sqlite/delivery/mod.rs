@@ -7,6 +7,7 @@ mod finish;
 mod lane;
 pub(super) mod owe;
 mod read;
+mod report;
 mod resend;
 
 use async_trait::async_trait;
@@ -19,8 +20,8 @@ use self::claim::Candidates;
 use super::SqliteStore;
 use super::writer::Class;
 use crate::delivery::{
-    Attempt, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim, LaneClaims,
-    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
+    Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim,
+    LaneClaims, LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
 };
 use crate::error::Result;
 use crate::event::{EventCursor, EventRow, EventStore};
@@ -29,7 +30,7 @@ use crate::node::NodeEpoch;
 #[cfg(test)]
 pub(super) use self::{
     claim::NEXT_ORIGIN, claim::OF_ORIGIN, event::INSERT as INSERT_EVENT, event::LATEST as LATEST_EVENT,
-    event::PAGE as EVENTS, resend::OLD,
+    event::PAGE as EVENTS, lane::TAKE as TAKE_LANE, report::PAGE as REPORTS, resend::OLD,
 };
 
 #[async_trait]
@@ -113,6 +114,19 @@ impl DeliveryStore for SqliteStore {
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
         self.write(Class::Background, move |batch| resend::sweep(batch.db, cutoff, limit)).await
+    }
+
+    async fn sweep_reports(
+        &self,
+        cutoff: Timestamp,
+        after: Option<AttemptPlace>,
+        limit: u32,
+    ) -> Result<Option<AttemptPlace>> {
+        let page = self.read(move |db| report::page(db, cutoff, after, limit)).await?;
+        if !page.old.is_empty() {
+            self.write(Class::Background, move |batch| report::forget(batch.db, &page.old)).await?;
+        }
+        Ok(page.next)
     }
 
     async fn backlog(&self) -> Result<Backlog> {
