@@ -1,8 +1,9 @@
-// Several signing secrets at once, and thin bodies, judged by the validators that receivers use.
+// Several signing secrets at once, and compressed and thin bodies, judged by the validators that receivers use.
 
 import assert from "node:assert/strict";
 import { createPublicKey, verify, webcrypto } from "node:crypto";
 import { after, before, beforeEach, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 
 import { validateWebhook } from "replicate";
 import { Webhook } from "standardwebhooks";
@@ -85,6 +86,13 @@ test("a private key signs beside the secret, and its public key verifies", async
   const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
   const judge = (text) => verify(null, Buffer.from(text), ed25519(publicKey), signature);
   assert.deepEqual([judge(signed), judge(`${signed} `)], [true, false]);
+});
+
+test("compressed bodies are signed as they were before", async () => {
+  const delivery = await next({ "cogwire-webhook-gzip": "true" });
+  assert.equal(delivery.headers["content-encoding"], "gzip");
+  assert.deepEqual(gunzipSync(delivery.sent), delivery.body);
+  assert.equal(await accepts(await currentKey(), delivery), true);
 });
 
 test("thin bodies are signed, parsed or not", async () => {

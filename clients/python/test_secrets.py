@@ -1,5 +1,6 @@
-"""Several signing secrets at once, and thin bodies, judged by the validators that receivers use."""
+"""Several signing secrets at once, and compressed and thin bodies, judged by the validators that receivers use."""
 
+import gzip
 import itertools
 
 import httpx
@@ -92,8 +93,16 @@ def test_a_private_key_may_sign_beside_the_secret(signer):
     assert accepts(signer.key(), delivery)
 
 
+def test_compressed_bodies_are_signed_as_they_were_before(signer):
+    delivery = signer.next(cogwire_webhook_gzip="true")
+    assert delivery.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(delivery.sent) == delivery.body
+    assert accepts(signer.key(), delivery)
+
+
 def test_thin_bodies_are_signed_and_name_what_they_are_about(signer):
-    delivery = signer.next(cogwire_webhook_body="thin")
+    delivery = signer.next(cogwire_webhook_body="thin", cogwire_metadata="order=7")
     assert delivery.headers["cogwire-body"] == "thin"
+    assert delivery.headers["cogwire-metadata"] == "order=7"
     assert (delivery.prediction["thin"], delivery.prediction["status"]) == (True, "succeeded")
     assert accepts(signer.key(), delivery)
