@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::sink::Class;
 
 /// An answer that takes longer holds others up.
-const PROMPT: Duration = Duration::from_secs(1);
+pub(crate) const PROMPT: Duration = Duration::from_secs(1);
 
 /// How the receiver of an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::health::Health;
+use cogwire_core::time::Timestamp;
+
+use crate::health::{Health, PROMPT};
 
 /// The limit of an origin that nothing is known about.
 const INITIAL: usize = 16;
@@ -15,6 +17,8 @@ pub(crate) struct Origin<T> {
     limit: usize,
     max_limit: usize,
     in_flight: usize,
+    /// Since when the requests that are under way have gone without an answer to any of them.
+    silent_since: Timestamp,
     waiting: VecDeque<T>,
     crowded: bool,
     /// Whether its last answer came at once. One that is new, hangs or takes its time is doubtful.
@@ -44,8 +48,16 @@ impl<T> Origin<T> {
     /// `max_limit` is the most requests at once, however well the origin answers; `is_steady` is what is known from before.
     pub(crate) fn new(max_limit: usize, is_steady: bool) -> Self {
         let limit = INITIAL.min(max_limit);
-        let waiting = VecDeque::new();
-        Self { limit, max_limit, in_flight: 0, waiting, crowded: false, is_steady, has_turn: false }
+        Self {
+            limit,
+            max_limit,
+            in_flight: 0,
+            silent_since: Timestamp::from_micros(0),
+            waiting: VecDeque::new(),
+            crowded: false,
+            is_steady,
+            has_turn: false,
+        }
     }
 
     /// Lets an item wait; it comes back when too many wait already.
@@ -68,16 +80,22 @@ impl<T> Origin<T> {
     }
 
     /// Begins a request; [`Origin::ended`] must follow.
-    pub(crate) fn begin(&mut self) -> Option<T> {
+    pub(crate) fn begin(&mut self, now: Timestamp) -> Option<T> {
         let item = self.waiting.pop_front()?;
+        if self.in_flight == 0 {
+            self.silent_since = now;
+        }
         self.in_flight += 1;
         Some(item)
     }
 
     /// A request is over. An answer raises the limit by one; a stall halves it, so that an origin which hangs soon holds up one
     /// request only, and one that recovers is soon itself again. So does an answer that asks for less.
-    pub(crate) fn ended(&mut self, health: Health) {
+    pub(crate) fn ended(&mut self, health: Health, now: Timestamp) {
         self.in_flight -= 1;
+        if health.is_answer() {
+            self.silent_since = now;
+        }
         self.limit = match health {
             Health::Answers | Health::Lags => (self.limit + 1).min(self.max_limit),
             Health::Stalls | Health::Slows(_) => (self.limit / 2).max(1),
@@ -88,6 +106,16 @@ impl<T> Origin<T> {
             Health::Lags | Health::Stalls => false,
             Health::Slows(_) | Health::Unknown => self.is_steady,
         };
+    }
+
+    /// Whether it holds requests up by now, although it answered at once before.
+    pub(crate) fn falls_silent(&self, now: Timestamp) -> bool {
+        self.is_steady && self.in_flight > 0 && now.since(self.silent_since) > PROMPT
+    }
+
+    /// Trusts it no longer, until it answers.
+    pub(crate) fn doubt(&mut self) {
+        self.is_steady = false;
     }
 
     /// Whether it may be trusted not to hold requests up.
@@ -138,8 +166,10 @@ impl<T> Origin<T> {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000);
+
     fn begin_all(origin: &mut Origin<u32>) -> usize {
-        std::iter::from_fn(|| if origin.may_begin() { origin.begin() } else { None }).count()
+        std::iter::from_fn(|| if origin.may_begin() { origin.begin(NOW) } else { None }).count()
     }
 
     fn fill(origin: &mut Origin<u32>) -> usize {
@@ -151,12 +181,12 @@ mod tests {
         let mut origin = Origin::new(64, false);
         fill(&mut origin);
         assert_eq!(begin_all(&mut origin), 16);
-        (0..16).for_each(|_| origin.ended(Health::Answers));
+        (0..16).for_each(|_| origin.ended(Health::Answers, NOW));
         assert_eq!(begin_all(&mut origin), 32);
-        (0..32).for_each(|_| origin.ended(Health::Stalls));
+        (0..32).for_each(|_| origin.ended(Health::Stalls, NOW));
         assert_eq!(begin_all(&mut origin), 1);
         assert!(!origin.is_well());
-        origin.ended(Health::Answers);
+        origin.ended(Health::Answers, NOW);
         assert_eq!(begin_all(&mut origin), 2);
     }
 
@@ -165,8 +195,8 @@ mod tests {
         let mut origin = Origin::new(64, false);
         let mut steady_after = |health| {
             fill(&mut origin);
-            origin.begin();
-            origin.ended(health);
+            origin.begin(NOW);
+            origin.ended(health, NOW);
             origin.is_steady()
         };
         let ease = Health::Slows(std::time::Duration::ZERO);
@@ -177,18 +207,33 @@ mod tests {
     }
 
     #[test]
+    fn one_that_falls_silent_is_noticed_before_its_requests_end() {
+        let mut origin = Origin::new(64, true);
+        let later = NOW + PROMPT + PROMPT / 2;
+        assert!(!origin.falls_silent(later), "nobody waits for it");
+        fill(&mut origin);
+        origin.begin(NOW);
+        assert!(!origin.falls_silent(NOW + PROMPT) && origin.falls_silent(later));
+        origin.begin(later);
+        origin.ended(Health::Answers, later);
+        assert!(!origin.falls_silent(later + PROMPT) && origin.falls_silent(later + PROMPT * 2));
+        origin.doubt();
+        assert!(!origin.is_steady() && !origin.falls_silent(later + PROMPT * 2));
+    }
+
+    #[test]
     fn what_may_wait_follows_the_limit() {
         let mut origin = Origin::new(64, false);
         assert_eq!(fill(&mut origin), 128);
-        origin.begin();
+        origin.begin(NOW);
         (0..5).for_each(|_| {
-            origin.ended(Health::Stalls);
+            origin.ended(Health::Stalls, NOW);
             origin.in_flight += 1;
         });
         origin.drain();
         assert_eq!(fill(&mut origin), 8);
         origin.push_first(100);
-        assert_eq!(origin.begin(), Some(100));
+        assert_eq!(origin.begin(NOW), Some(100));
     }
 
     #[test]
@@ -199,7 +244,7 @@ mod tests {
             origin.push(item).expect("room");
             changes.extend(origin.crowding_change().map(|crowded| (crowded, origin.waiting.len())));
         }
-        while origin.begin().is_some() {
+        while origin.begin(NOW).is_some() {
             changes.extend(origin.crowding_change().map(|crowded| (crowded, origin.waiting.len())));
         }
         assert_eq!(changes, [(true, 65), (false, 32)]);

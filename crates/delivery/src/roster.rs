@@ -9,6 +9,8 @@ mod turns;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use cogwire_core::time::Timestamp;
+
 use crate::health::Health;
 use crate::origin::{Load, Origin};
 use turns::Turns;
@@ -72,21 +74,24 @@ impl<T: Bound> Roster<T> {
     }
 
     /// The next item to begin, and its origin; [`Roster::ended`] must follow when it is over.
-    pub(crate) fn next(&mut self) -> Option<(Arc<str>, T)> {
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<(Arc<str>, T)> {
         if self.in_flight >= self.max_in_flight {
             return None;
         }
-        let key = self.next_turn()?;
-        let item = self.change(&key, Origin::begin)?;
+        let key = self.next_turn(now)?;
+        let item = self.change(&key, |origin| origin.begin(now))?;
         self.in_flight += 1;
         Some((key, item))
     }
 
     /// The next origin from which something may begin. Turns that have become stale are passed over: a stall lowers a limit,
-    /// or makes an origin doubtful, after the turn was queued.
-    fn next_turn(&mut self) -> Option<Arc<str>> {
+    /// or an origin becomes doubtful, after the turn was queued.
+    fn next_turn(&mut self, now: Timestamp) -> Option<Arc<str>> {
         let share = (self.max_in_flight / DOUBTFUL_PART).max(1);
         while let Some((key, as_steady)) = self.turns.pop(self.doubtful.in_flight < share) {
+            if self.origins.get(&key).is_some_and(|origin| origin.falls_silent(now)) {
+                self.change(&key, Origin::doubt);
+            }
             let Some(origin) = self.origins.get_mut(&key) else { continue };
             if origin.is_steady() != as_steady {
                 self.turns.push(key, origin.is_steady());
@@ -101,10 +106,10 @@ impl<T: Bound> Roster<T> {
     }
 
     /// A request to this origin is over.
-    pub(crate) fn ended(&mut self, key: &Arc<str>, health: Health) {
+    pub(crate) fn ended(&mut self, key: &Arc<str>, health: Health, now: Timestamp) {
         self.in_flight -= 1;
         let is_steady = self.change(key, |origin| {
-            origin.ended(health);
+            origin.ended(health, now);
             origin.is_steady()
         });
         self.remember(key, is_steady);

@@ -112,8 +112,8 @@ impl Schedule {
         let Some(retry) = usize::try_from(attempts_made).ok()?.checked_sub(1) else { return Some(now) };
         let jitter = self.jitter(retry, fraction)?;
         Some(match self.kind {
-            Kind::Replicate => self.from_the_first(first_attempt_at, retry, now, jitter, retry_after),
-            Kind::Standard | Kind::Delays => self.from_the_last(retry, now, jitter, retry_after),
+            Kind::Replicate => self.counted_from_the_first(first_attempt_at, retry, now, jitter, retry_after),
+            Kind::Standard | Kind::Delays => self.counted_from_the_last(retry, now, jitter, retry_after),
         })
     }
 
@@ -122,7 +122,7 @@ impl Schedule {
     /// An attempt whose time has passed because the one before took long is due one first gap after `now`. When the whole
     /// schedule has passed because nothing was running here, the gaps are kept, so that an outage of ours costs no receiver
     /// its time.
-    fn from_the_first(
+    fn counted_from_the_first(
         &self,
         first: Timestamp,
         retry: usize,
@@ -138,7 +138,7 @@ impl Schedule {
     }
 
     /// The plan counts from the attempt before, so that the receiver always has its gap. The wish may make it twice as long.
-    fn from_the_last(
+    fn counted_from_the_last(
         &self,
         retry: usize,
         now: Timestamp,

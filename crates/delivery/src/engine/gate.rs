@@ -26,7 +26,7 @@ impl Gate {
 
     /// The origins for which it is shut.
     pub(super) fn shut(&mut self) -> Arc<[String]> {
-        let list = || self.shut.iter().map(|origin| origin.to_string()).collect();
+        let list = || self.shut.iter().map(ToString::to_string).collect();
         Arc::clone(self.list.get_or_insert_with(list))
     }
 }

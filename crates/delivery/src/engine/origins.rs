@@ -22,9 +22,9 @@ impl Desk {
         match errand {
             Errand::GiveUp(_) => self.giving_up -= 1,
             Errand::Send | Errand::Probe(_) => {
-                self.roster.ended(origin, health);
-                let is_probe = matches!(errand, Errand::Probe(_));
-                self.circuits.ended(origin, is_probe, health, self.clock.now());
+                let (now, is_probe) = (self.clock.now(), matches!(errand, Errand::Probe(_)));
+                self.roster.ended(origin, health, now);
+                self.circuits.ended(origin, is_probe, health, now);
             }
         }
     }
@@ -58,10 +58,10 @@ impl Desk {
                 tracing::info!(%origin, %since, "a receiver of webhooks that was down answers again; what waits is sent");
             }
             Change::Forgotten => {
-                tracing::info!(%origin, "no webhook waits any more for a receiver that is down")
+                tracing::info!(%origin, "no webhook waits any more for a receiver that is down");
             }
             Change::Rests => {
-                tracing::debug!(%origin, "a receiver of webhooks asked to be left alone for a while")
+                tracing::debug!(%origin, "a receiver of webhooks asked to be left alone for a while");
             }
             Change::Rested => {}
         }

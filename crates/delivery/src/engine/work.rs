@@ -121,7 +121,8 @@ impl Work {
     fn act(&mut self) {
         self.desk.resume();
         self.desk.follow_origins(&self.inbox);
-        while let Some((origin, held)) = self.desk.roster.next() {
+        let now = self.desk.clock.now();
+        while let Some((origin, held)) = self.desk.roster.next(now) {
             let errand = self.desk.errand(&origin);
             self.steps.begin(origin, held, errand);
         }
