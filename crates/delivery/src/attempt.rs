@@ -176,6 +176,7 @@ impl Sender {
         let body = if lane.options.gzip { gzip::pack(body, &mut headers).await } else { body };
         let request = OutgoingRequest { url: &lane.url, headers, body };
         let in_flight = metrics::InFlight::begin();
+        failpoint::reached("attempt.begun");
         let answer = self.sink.post(request, deadline).await;
         drop(in_flight);
         failpoint::reached("attempt.answered");

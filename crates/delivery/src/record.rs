@@ -46,7 +46,9 @@ impl Recorder {
     /// Frees lanes.
     pub(crate) async fn release(&self, lanes: Vec<(PredictionId, u64)>) {
         loop {
-            let Err(error) = self.store.release_lanes(&self.node, &lanes).await else { return };
+            let released = self.store.release_lanes(&self.node, &lanes).await;
+            failpoint::reached("lanes.released");
+            let Err(error) = released else { return };
             tracing::warn!(%error, lanes = lanes.len(), "could not give webhooks back that are not sent now");
             if !error.is_temporary() || !self.may_try_again().await {
                 return;

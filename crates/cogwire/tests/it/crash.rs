@@ -1,5 +1,7 @@
 //! `kill -9` at the worst moments: whatever was answered 201 ends, and every end is told.
 
+mod attempts;
+
 use std::collections::HashMap;
 
 use futures_util::future::join_all;

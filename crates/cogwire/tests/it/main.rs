@@ -16,6 +16,8 @@ mod files;
 mod idempotency;
 mod list;
 mod models;
+mod promises;
+mod receivers;
 mod resend;
 mod restart;
 mod retention;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cogwire_core::time::Timestamp;
-use cogwire_store as store;
 use cogwire_store::delivery::{ClaimedLane, LaneClaim, LaneClaims, OriginCursor};
 use cogwire_store::handoff::Place;
+use cogwire_store::{self as store, failpoint};
 
 use crate::circuit::TooOld;
 use crate::record::Recorder;
@@ -59,6 +59,9 @@ impl Look {
         let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let claim = self.claim(bounded(places.len()), bounded(per_origin), now);
         let claims = recorder.store.claim_lanes(&recorder.node, claim).await;
+        if claims.as_ref().is_ok_and(|claims| !claims.lanes.is_empty()) {
+            failpoint::reached("lanes.claimed");
+        }
         Looked { look: self, places, claims }
     }
 }

@@ -9,7 +9,7 @@
 mod database;
 mod load;
 mod node;
-mod order;
+pub(crate) mod order;
 mod port;
 mod proxy;
 mod settled;

@@ -28,7 +28,7 @@ struct Request {
 }
 
 /// Panics unless the requests of each prediction keep the rule. `returns` are the moments at which senders came back.
-pub(super) fn assert_order(all: &[Webhook], returns: &[Duration]) {
+pub(crate) fn assert_order(all: &[Webhook], returns: &[Duration]) {
     let mut predictions: HashMap<String, Vec<Request>> = HashMap::new();
     for hook in all {
         let (prediction, _) = hook.id().rsplit_once('_').expect("msg_PREDICTION_SEQUENCE");

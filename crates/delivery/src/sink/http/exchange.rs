@@ -1,6 +1,7 @@
 //! One request and its answer, on a kept or a new connection.
 
 use bytes::Bytes;
+use cogwire_store::failpoint;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -52,6 +53,7 @@ impl Exchange<'_> {
             self.trace.enter(Phase::Answer, self.sink.clock.now());
             self.in_time(Phase::Answer)?;
             self.trace.request(request.headers().clone());
+            failpoint::reached("attempt.connected");
             match sender.requests.try_send_request(request).await {
                 Ok(response) => return Ok((response, sender)),
                 Err(mut failed) => match failed.take_message() {
