@@ -3,12 +3,13 @@
 //! The judge of the simulation: it knows nothing of how delivery works, and takes note of everything at the moment when it
 //! happens. Its own tests show that it notices each kind of breach.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use cogwire_core::id::{DeliveryId, PredictionId};
+use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_store::delivery::{FinishedAttempt, LaneOutcome, Verdict};
 
@@ -95,6 +96,8 @@ struct Book {
     bounds: Bounds,
     messages: HashMap<DeliveryId, Seen>,
     lanes: HashMap<PredictionId, LaneSeen>,
+    /// Attempts that the store has recorded; it may be asked again when its answer was lost.
+    recorded: HashSet<(DeliveryId, Timestamp)>,
     /// Requests of each node to each origin, from their beginning to their end.
     open: BTreeMap<(String, String), usize>,
     tally: Tally,
@@ -135,6 +138,7 @@ impl Ledger {
             bounds,
             messages: HashMap::new(),
             lanes: HashMap::new(),
+            recorded: HashSet::new(),
             open: BTreeMap::new(),
             tally: Tally::default(),
             trace: Vec::new(),
@@ -218,7 +222,8 @@ impl Ledger {
             let verdict = if is_fenced { "fenced".to_owned() } else { format!("{:?}", finished.verdict) };
             book.note(now, &format!("{} {id} recorded: {verdict}", finished.node));
             book.tally.fenced += u64::from(is_fenced);
-            if finished.verdict == Verdict::Delivered {
+            let is_new = book.recorded.insert((id, finished.attempt.started_at));
+            if is_new && finished.verdict == Verdict::Delivered {
                 let seen = book.messages.entry(id).or_default();
                 seen.done |= !is_fenced;
                 let accepted = seen.accepted;

@@ -14,7 +14,7 @@
 //!
 //! ```text
 //! cargo test -p cogwire-delivery --test sim                             some hundred seeds
-//! COGWIRE_SIM_RUNS=5000 cargo test -p cogwire-delivery --test sim       the first five thousand
+//! COGWIRE_SIM_RUNS=5000 cargo test -p cogwire-delivery --test sim       the first five thousand, or those from COGWIRE_SIM_FIRST on
 //! COGWIRE_SIM_SEED=42 cargo test -p cogwire-delivery --test sim         one of them, with what happened
 //! ```
 
@@ -43,7 +43,8 @@ fn every_promise_holds_whatever_happens() {
         return keeps_its_promises(seed, &simulate(seed));
     }
     let mut tally = Tally::default();
-    for seed in 0..number("COGWIRE_SIM_RUNS").unwrap_or(RUNS) {
+    let first = number("COGWIRE_SIM_FIRST").unwrap_or(0);
+    for seed in first..first + number("COGWIRE_SIM_RUNS").unwrap_or(RUNS) {
         let outcome = simulate(seed);
         keeps_its_promises(seed, &outcome);
         tally.add(&outcome.tally);
