@@ -154,6 +154,21 @@ pub(super) fn take(
     lanes: &[PredictionId],
     now: Timestamp,
 ) -> Outcome<Vec<ClaimedLane>> {
-    let taken = lanes.iter().map(|id| lane::take(db, node, *id, now));
+    let taken = lanes.iter().map(|id| take_one(db, node, *id, now));
     taken.filter_map(Outcome::transpose).collect()
+}
+
+fn take_one(
+    db: &Connection,
+    node: &NodeEpoch,
+    id: PredictionId,
+    now: Timestamp,
+) -> Outcome<Option<ClaimedLane>> {
+    let free =
+        lane::find(db, id)?.filter(|row| row.owner.is_none() && row.due_at.is_some_and(|due| due <= now));
+    let Some(mut row) = free else { return Ok(None) };
+    row.hold(node);
+    let sql = "UPDATE lane SET owner = ?2, lease_no = lease_no + 1 WHERE prediction_id = ?1";
+    db.prepare_cached(sql)?.execute(params![id.as_str(), node.0])?;
+    Ok(Some(row.claimed(lane::final_body(db, &row)?)))
 }

@@ -3,50 +3,20 @@
 use bytes::Bytes;
 use cogwire_core::id::PredictionId;
 use cogwire_core::prediction::AccountId;
-use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::EventSet;
 use cogwire_core::webhook::pacing::{FinalMessage, Lane};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::delivery::ClaimedLane;
 use crate::lane::{LaneRow, Write, missing_body};
 use crate::node::NodeEpoch;
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{Row, int, micros};
-
-/// One statement for each lane that is claimed: there may be very many. The bytes come with it.
-pub(in crate::sqlite) const TAKE: &str = "UPDATE lane SET owner = ?2, lease_no = lease_no + 1
-    WHERE prediction_id = ?1 AND owner IS NULL AND due_at <= ?3
-    RETURNING *, (
-      SELECT body FROM delivery WHERE delivery.prediction_id = lane.prediction_id AND delivery.seq = final_seq) AS body";
 
 /// The stored lane of a prediction.
 pub(super) fn find(db: &Connection, id: PredictionId) -> Outcome<Option<LaneRow>> {
     let mut statement = db.prepare_cached("SELECT * FROM lane WHERE prediction_id = ?1")?;
     let found = statement.query_row([id.as_str()], |row| Ok(decode(&Row::new("lane", row)))).optional()?;
     found.transpose()
-}
-
-/// Makes a lane this node's that is free and due.
-pub(super) fn take(
-    db: &Connection,
-    node: &NodeEpoch,
-    id: PredictionId,
-    now: Timestamp,
-) -> Outcome<Option<ClaimedLane>> {
-    let mut statement = db.prepare_cached(TAKE)?;
-    let values = params![id.as_str(), node.0, now.as_micros()];
-    let taken = statement.query_row(values, |row| Ok(decode_taken(&Row::new("lane", row)))).optional()?;
-    taken.transpose()
-}
-
-fn decode_taken(row: &Row<'_>) -> Outcome<ClaimedLane> {
-    let body = row.get::<Option<Vec<u8>>>("body")?.map(Bytes::from);
-    let row = decode(row)?;
-    match row.final_message() {
-        Some(message) if body.is_none() => Err(missing_body(message).into()),
-        _ => Ok(row.claimed(body)),
-    }
 }
 
 fn decode(row: &Row<'_>) -> Outcome<LaneRow> {

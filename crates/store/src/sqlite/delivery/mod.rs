@@ -30,7 +30,7 @@ use crate::node::NodeEpoch;
 #[cfg(test)]
 pub(super) use self::{
     claim::NEXT_ORIGIN, claim::OF_ORIGIN, event::INSERT as INSERT_EVENT, event::LATEST as LATEST_EVENT,
-    event::PAGE as EVENTS, lane::TAKE as TAKE_LANE, report::PAGE as REPORTS, resend::OLD,
+    event::PAGE as EVENTS, report::PAGE as REPORTS, resend::OLD,
 };
 
 #[async_trait]

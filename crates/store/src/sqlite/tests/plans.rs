@@ -1,9 +1,7 @@
 //! The hot queries look rows up; they never read a whole table, however much history there is.
 
 use super::{dir, open};
-use crate::sqlite::delivery::{
-    EVENTS, INSERT_EVENT, LATEST_EVENT, NEXT_ORIGIN, OF_ORIGIN, OLD, REPORTS, TAKE_LANE,
-};
+use crate::sqlite::delivery::{EVENTS, INSERT_EVENT, LATEST_EVENT, NEXT_ORIGIN, OF_ORIGIN, OLD, REPORTS};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::prediction::{EXPIRED, FILES, OVERDUE, POSITION, WAITING};
 use crate::sqlite::upload;
@@ -32,7 +30,6 @@ async fn every_step_of_a_hot_query_is_a_seek() {
         (NEXT_ORIGIN, "lane_due"),
         (OF_ORIGIN, "lane_due"),
         (OLD, "sqlite_autoindex_delivery_1"),
-        (TAKE_LANE, "PRIMARY KEY"),
         (REPORTS, "PRIMARY KEY"),
         (INSERT_EVENT, "event_order"),
         (EVENTS, "event_order"),
