@@ -4,9 +4,14 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, Write};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use owo_colors::{OwoColorize, Style as Colour};
 use serde_json::Value;
+
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a text means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +83,16 @@ pub(crate) fn print_json(value: &Value) -> io::Result<()> {
 /// Says something to a person. There is nobody to tell when that fails.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Something that turns on stderr and says how far it is, on a terminal only. It is gone when it is dropped.
+pub(crate) fn spinner() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}");
+    let spinner = ProgressBar::new_spinner()
+        .with_style(style.expect("the template is a constant"))
+        .with_finish(ProgressFinish::AndClear);
+    spinner.enable_steady_tick(TICK);
+    spinner
 }
 
 /// Rows under headings, each column as wide as its widest cell.

@@ -1,8 +1,10 @@
-//! Sending again what no receiver took: messages that are named.
+//! Sending again what no receiver took: messages that are named, and all that were given up since some time.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, TestApp, hello};
+use crate::harness::{Behaviour, TOKEN, TestApp, cogwire, hello, output};
 
 /// A receiver that is down, and the messages about these predictions given up.
 async fn given_up(app: &TestApp, texts: &[&str]) -> Vec<Value> {
@@ -50,6 +52,42 @@ async fn messages_that_are_named_are_sent_again_and_the_answer_tells_what_became
     let mut expected: Vec<&str> = lost.iter().filter_map(|delivery| delivery["id"].as_str()).collect();
     expected.sort_unstable();
     assert_eq!(names, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_given_up_since_a_time_is_sent_again() {
+    let app = TestApp::start().await;
+    let before = given_up(&app, &["Alice"]).await;
+    app.advance(Duration::from_secs(60));
+    let since = app.now().to_string();
+    let after = given_up(&app, &["Bob", "Carol"]).await;
+    app.receiver.always(Behaviour::Answer(200));
+    let later = (app.now() + Duration::from_secs(1)).to_string();
+    assert_eq!(resend(&app, json!({"since": later})).await, json!({"more": false, "queued": 0}));
+    let answer = resend(&app, json!({"since": since, "state": "exhausted"})).await;
+    assert_eq!(answer, json!({"more": false, "queued": 2}));
+    for delivery in &after {
+        app.wait_resent(delivery).await;
+    }
+    let id = before[0]["id"].as_str().expect("an id");
+    assert_eq!(app.http().get(&format!("/v1/deliveries/{id}")).await.expect(200)["state"], "exhausted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_asks_until_there_are_no_more() {
+    let app = TestApp::start().await;
+    let lost = given_up(&app, &["Alice", "Bob"]).await;
+    app.receiver.always(Behaviour::Answer(200));
+    for said in ["2 messages are sent again\n", "0 messages are sent again\n"] {
+        let mut command = cogwire();
+        command.args(["webhooks", "resend", "--since", "1h"]);
+        command.env("COGWIRE_URL", app.http().base).env("COGWIRE_API_TOKEN", TOKEN);
+        let ended = output(command).await;
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), said, "{ended:?}");
+        for delivery in &lost {
+            app.wait_resent(delivery).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Sending messages again: one, or many.
+//! Sending messages again: one, many, or all that were given up since some time.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::AccountId;
+use cogwire_core::time::Timestamp;
 use cogwire_core::wire::ErrorBody;
-use cogwire_store::delivery::ResendOutcome;
+use cogwire_store::delivery::{DeliveryState, ResendOutcome};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +23,7 @@ use crate::api::auth::Caller;
 use crate::api::members::Members;
 use crate::api::{Api, Failure, answer, body};
 
-/// The most messages that one request names.
+/// The most messages that one request names, or that one request for all of them finds.
 const MOST: usize = 1000;
 /// How many messages are looked at at once. Their commits are made together.
 const AT_ONCE: usize = 16;
@@ -52,10 +53,27 @@ pub(in crate::api) async fn many(
     Extension(Caller(account)): Extension<Caller>,
     body: Body,
 ) -> Result<Response, Failure> {
-    let ids = read(&body::read(body, BODY_LIMIT).await?)?;
+    let asked = Asked::read(&body::read(body, BODY_LIMIT).await?)?;
     let owned = Arc::clone(&api);
-    let results = api.detached(async move { resend_all(&owned, &account, ids).await }).await?;
-    Ok(answer::value(StatusCode::ACCEPTED, &Resent::new(results)))
+    match asked {
+        Asked::Ids(ids) => {
+            let results = api.detached(async move { resend_all(&owned, &account, ids).await }).await?;
+            Ok(answer::value(StatusCode::ACCEPTED, &Resent::new(results)))
+        }
+        Asked::Since(since) => {
+            let found = api.detached(async move { resend_since(&owned, &account, since).await }).await?;
+            Ok(answer::value(StatusCode::ACCEPTED, &found))
+        }
+    }
+}
+
+/// Which messages are to be sent again.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// These.
+    Ids(Vec<String>),
+    /// Those that were made or given up since then, and nobody took.
+    Since(Timestamp),
 }
 
 /// What became of messages that were named.
@@ -72,6 +90,13 @@ struct ResentOne {
     outcome: &'static str,
 }
 
+/// What became of those that were looked for.
+#[derive(Debug, Serialize)]
+struct ResentSince {
+    more: bool,
+    queued: u64,
+}
+
 impl Resent {
     fn new(results: Vec<ResentOne>) -> Self {
         let queued = results.iter().filter(|one| one.outcome == name(ResendOutcome::Queued)).count();
@@ -79,14 +104,40 @@ impl Resent {
     }
 }
 
-fn read(body: &[u8]) -> Result<Vec<String>, ErrorBody> {
-    let mut members = Members::read(body, &["ids"])?;
-    let ids = members.take("ids");
-    if ids.is_none() {
-        members.fault("required", "", "ids is required");
+impl Asked {
+    fn read(body: &[u8]) -> Result<Self, ErrorBody> {
+        const EITHER: &str = "Either ids or since is required";
+        let mut members = Members::read(body, &["ids", "since", "state"])?;
+        let (ids, since) = (members.take("ids"), members.take("since"));
+        check_state(&mut members, ids.is_some());
+        let read = match (ids, since) {
+            (Some(ids), None) => ids_of(&mut members, ids).map(Self::Ids),
+            (None, Some(since)) => time_of(&mut members, since).map(Self::Since),
+            (Some(_), Some(_)) => {
+                members.fault("number_one_of", "", format!("{EITHER}, and not both"));
+                None
+            }
+            (None, None) => {
+                members.fault("required", "", EITHER);
+                None
+            }
+        };
+        members.finish(read)
     }
-    let ids = ids.and_then(|ids| ids_of(&mut members, ids));
-    members.finish(ids)
+}
+
+/// There is one state that can be asked for; whoever names it is understood by a server that knows more.
+fn check_state(members: &mut Members, has_ids: bool) {
+    const ONLY: &str = DeliveryState::Exhausted.as_str();
+    match members.text("state") {
+        Some(_) if has_ids => {
+            members.fault("number_one_of", "state", "state goes with since, and not with ids");
+        }
+        Some(state) if state != ONLY => {
+            members.fault("enum", "state", format!("state must be one of the following: \"{ONLY}\""));
+        }
+        _ => {}
+    }
 }
 
 fn ids_of(members: &mut Members, ids: Value) -> Option<Vec<String>> {
@@ -100,6 +151,15 @@ fn ids_of(members: &mut Members, ids: Value) -> Option<Vec<String>> {
         _ => members.fault("array_max_items", "ids", format!("Array must have at most {MOST} items")),
     }
     None
+}
+
+fn time_of(members: &mut Members, since: Value) -> Option<Timestamp> {
+    let Value::String(text) = since else {
+        members.fault("invalid_type", "since", "Invalid type. Expected: string");
+        return None;
+    };
+    let invalid = |error| format!("Does not match format 'date-time': {error}");
+    Timestamp::parse(&text).map_err(|error| members.fault("format", "since", invalid(error))).ok()
 }
 
 async fn resend_all(api: &Api, account: &AccountId, ids: Vec<String>) -> Result<Vec<ResentOne>, Failure> {
@@ -118,6 +178,12 @@ async fn resend_own(api: &Api, account: &AccountId, id: &str) -> Result<ResendOu
         return Ok(ResendOutcome::NotFound);
     }
     Ok(api.store.resend(id, api.now()).await?)
+}
+
+async fn resend_since(api: &Api, account: &AccountId, since: Timestamp) -> Result<ResentSince, Failure> {
+    let limit = u32::try_from(MOST).expect("a constant that fits");
+    let found = api.store.resend_since(account, since, limit, api.now()).await?;
+    Ok(ResentSince { more: found.more, queued: found.queued.into() })
 }
 
 fn name(outcome: ResendOutcome) -> &'static str {
@@ -142,9 +208,23 @@ mod tests {
 
     use super::*;
 
+    fn read(body: &Value) -> Result<Asked, ErrorBody> {
+        Asked::read(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn messages_are_named_or_looked_for() {
+        let ids = vec!["msg_1".to_owned(), "msg_2".to_owned()];
+        assert_eq!(read(&json!({"ids": ids, "since": null})).expect("valid"), Asked::Ids(ids));
+        let since = Timestamp::parse("2026-11-21T09:00:00Z").expect("a time");
+        let body = json!({"since": "2026-11-21T10:00:00+01:00", "state": "exhausted"});
+        assert_eq!(read(&body).expect("valid"), Asked::Since(since));
+        assert_eq!(read(&json!({"since": "2026-11-21T09:00:00Z"})).expect("valid"), Asked::Since(since));
+    }
+
     #[test]
     fn everything_that_is_wrong_is_said() {
-        let details = |body: Value| read(body.to_string().as_bytes()).expect_err("refused").detail;
+        let details = |body| read(&body).expect_err("refused").detail;
         let many: Vec<String> = (0..=MOST).map(|number| number.to_string()).collect();
         insta::assert_snapshot!(
             [
@@ -154,9 +234,13 @@ mod tests {
                 details(json!({"ids": ["msg_1", 2]})),
                 details(json!({"ids": []})),
                 details(json!({"ids": many})),
+                details(json!({"ids": ["msg_1"], "since": "2026-11-21T09:00:00Z"})),
+                details(json!({"ids": ["msg_1"], "state": "exhausted"})),
+                details(json!({"since": "yesterday", "state": "failed", "untill": "now"})),
+                details(json!({"since": 1_700_000_000})),
             ]
             .join("\n---\n")
         );
-        assert_eq!(read(b"[]").expect_err("refused").status, 400);
+        assert_eq!(Asked::read(b"[]").expect_err("refused").status, 400);
     }
 }

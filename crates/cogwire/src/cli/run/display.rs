@@ -1,14 +1,9 @@
 //! How far a prediction is, on stderr: a spinner on a terminal, else a line for each thing that it waits for.
 
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::Value;
 
 use crate::cli::output;
-
-/// How often the spinner turns.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Shows how far one prediction is. The spinner is gone when this is dropped.
 #[derive(Debug)]
@@ -20,12 +15,7 @@ pub(super) struct Display {
 
 impl Display {
     pub(super) fn new() -> Self {
-        let style = ProgressStyle::with_template("{spinner} {elapsed:>3} {wide_msg}");
-        let spinner = ProgressBar::new_spinner()
-            .with_style(style.expect("the template is a constant"))
-            .with_finish(ProgressFinish::AndClear);
-        spinner.enable_steady_tick(TICK);
-        Self { spinner, phase: None }
+        Self { spinner: output::spinner(), phase: None }
     }
 
     /// The prediction, and what it waits for if that is known.
