@@ -110,3 +110,58 @@ impl AttemptView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cogwire_core::time::Timestamp;
+    use cogwire_store::delivery::{AttemptReport, HeaderLines, ResponseReport};
+
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderLines {
+        let mut lines = HeaderLines::default();
+        pairs.iter().for_each(|(name, value)| lines.push(name, value));
+        lines
+    }
+
+    fn attempt(report: Option<AttemptReport>) -> Attempt {
+        Attempt {
+            number: 1,
+            started_at: Timestamp::from_micros(1_767_225_600_000_000),
+            duration: Duration::from_micros(12_750),
+            status: Some(500),
+            class: "status".to_owned(),
+            detail: "answered 500 Internal Server Error: the receiver failed; look into its logs".to_owned(),
+            manual: false,
+            report,
+        }
+    }
+
+    #[test]
+    fn an_attempt_shows_what_was_on_the_wire() {
+        let response = ResponseReport {
+            headers: headers(&[("server", "web-7"), ("vary", "a"), ("vary", "b")]),
+            body: "out of cheese".to_owned(),
+            truncated: true,
+        };
+        let report = AttemptReport {
+            peer: Some("203.0.113.7:443".to_owned()),
+            connect_us: Some(840),
+            first_byte_us: Some(2_900),
+            request_headers: headers(&[("webhook-id", "msg_1_1"), ("x-api-key", "(hidden)")]),
+            response: Some(response),
+            ..AttemptReport::default()
+        };
+        insta::assert_json_snapshot!(AttemptView::new(&attempt(Some(report))));
+    }
+
+    #[test]
+    fn an_attempt_of_which_nothing_is_known_shows_nothing() {
+        let shown = serde_json::to_value(AttemptView::new(&attempt(None))).expect("JSON");
+        for key in ["peer", "request", "response", "timings"] {
+            assert_eq!(shown.get(key), Some(&serde_json::Value::Null), "for {key}");
+        }
+    }
+}
