@@ -225,7 +225,7 @@ impl Sender {
             class: sent.answer.class.as_str().to_owned(),
             detail: sent.answer.detail,
             manual: message.manual,
-            report: report(sent.answer.seen),
+            report: report(&sent.answer.seen),
         };
         End::Finished(Box::new(self.finished(lane, message, attempt, verdict)), health)
     }

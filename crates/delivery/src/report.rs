@@ -15,8 +15,8 @@ const HIDDEN: &str = "(hidden)";
 const USUAL_HEAD: usize = 384;
 
 /// The report of an attempt; `None` when nothing happened on the wire, as for an address that is not allowed.
-pub(crate) fn report(seen: Seen) -> Option<AttemptReport> {
-    if seen == Seen::default() {
+pub(crate) fn report(seen: &Seen) -> Option<AttemptReport> {
+    if *seen == Seen::default() {
         return None;
     }
     Some(AttemptReport {
@@ -26,11 +26,11 @@ pub(crate) fn report(seen: Seen) -> Option<AttemptReport> {
         tls_us: seen.tls.map(micros),
         first_byte_us: seen.first_byte.map(micros),
         request_headers: lines(&seen.request),
-        response: seen.response.map(response),
+        response: seen.response.as_ref().map(response),
     })
 }
 
-fn response(seen: SeenResponse) -> ResponseReport {
+fn response(seen: &SeenResponse) -> ResponseReport {
     ResponseReport {
         headers: lines(&seen.headers),
         body: printable(&seen.body, usize::MAX),
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn nothing_on_the_wire_is_no_report() {
-        assert_eq!(report(Seen::default()), None);
+        assert_eq!(report(&Seen::default()), None);
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
         let response = SeenResponse { headers, body: b"a\0\xff".to_vec(), truncated: true };
         let seen = Seen { request, response: Some(response), ..Seen::default() };
 
-        let report = report(seen).expect("something was sent");
+        let report = report(&seen).expect("something was sent");
         let shown: Vec<_> = report.request_headers.iter().collect();
         assert_eq!(shown, [("x-plain", "shown"), ("authorization", "(hidden)")]);
         let response = report.response.expect("there was an answer");

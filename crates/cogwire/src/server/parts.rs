@@ -238,8 +238,11 @@ fn output_files(mode: FileMode, url: &str) -> OutputFiles {
     }
 }
 
+/// Where lanes are handed over, and the sender with its end of that.
+type Delivering = (Handoff, (Delivery, LaneInbox));
+
 /// What sends webhooks, and how lanes reach it, on a server that does.
-fn delivery(foundation: &Foundation) -> Result<Option<(Handoff, (Delivery, LaneInbox))>, Error> {
+fn delivery(foundation: &Foundation) -> Result<Option<Delivering>, Error> {
     let config = &foundation.config;
     if !config.roles.deliver {
         return Ok(None);
