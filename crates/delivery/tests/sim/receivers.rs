@@ -150,7 +150,7 @@ impl SimulatedSink {
             200 => (answer(Class::Delivered, Some(200)), true),
             302 => (answer(Class::Redirect, Some(302)), false),
             429 | 503 => {
-                let retry_after = Some(self.dice.number(0, 90).to_string());
+                let retry_after = Some(self.dice.number(0, 20).to_string());
                 (Answer { retry_after, ..answer(Class::Status, Some(status)) }, false)
             }
             _ => (answer(Class::Status, Some(status)), false),

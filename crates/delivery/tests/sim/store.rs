@@ -146,7 +146,10 @@ impl DeliveryStore for DistantStore {
 
     async fn release_lanes(&self, node: &NodeEpoch, lanes: &[(PredictionId, u64)]) -> Result<()> {
         let released = async {
-            for (prediction, lease_no) in lanes {
+            // What waited in memory comes back in no particular order.
+            let mut sorted = lanes.to_vec();
+            sorted.sort_unstable();
+            for (prediction, lease_no) in sorted {
                 self.note(&format!("{node} gives {prediction} {lease_no} back"));
             }
             self.store.release_lanes(node, lanes).await

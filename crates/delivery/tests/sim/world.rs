@@ -29,8 +29,9 @@ use super::receivers::{Receivers, Temper};
 use super::store::{Sky, Weather};
 use super::time::{Dice, MachineClock, VirtualTime, wait};
 
-/// How long everything may take once nothing is wrong any more: clocks that were ahead have planned retries this late.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// How long everything may take once nothing is wrong any more: clocks that were ahead have planned retries late, and those
+/// who ask for less get less.
+const PATIENCE: Duration = Duration::from_secs(2 * 60 * 60);
 /// The farthest that a wall clock is set, in seconds.
 const FARTHEST: usize = 120;
 /// How long messages wait at the most for an origin that is down, in those worlds where one may stay down for ever.
