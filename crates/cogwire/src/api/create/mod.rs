@@ -215,7 +215,7 @@ impl Order {
             Ok(latest) => latest.unwrap_or(created),
             Err(error) => {
                 // It exists: an error now would make the client create another one.
-                tracing::warn!(prediction = %created.id(), %error, "a wait for the end was cut short");
+                tracing::warn!(prediction_id = %created.id(), %error, "a wait for the end was cut short");
                 created
             }
         }
