@@ -202,7 +202,6 @@ fn publish(partial: TempDir, destination: &Path) -> Result<(), UnpackError> {
 }
 
 /// What is wrong with a tar says nothing to whoever adds a model, and quotes bytes that may be anything.
-#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn damaged(_error: io::Error) -> UnpackError {
     UnpackError::Damaged
 }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use cogwire_core::prediction::{AccountId, Kind, Prediction};
+use cogwire_core::wire::prediction_body;
 
 use super::at::At;
 use super::auth::Caller;
 use super::predictions::{page, shown};
 use super::query::Query;
-use super::{Api, Failure, caller};
+use super::{Api, Failure, answer, caller};
 
 /// `GET /trainings`
 pub(super) async fn list(
@@ -32,7 +33,8 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let training = own_training(&api, &account, &id).await?;
-    Ok(shown(&api, &training, caller::mask(&headers)))
+    let body = prediction_body(&training, &api.links.of_trainings(), caller::mask(&headers));
+    Ok(answer::json(StatusCode::OK, body))
 }
 
 /// `POST /trainings/{id}/cancel`

@@ -127,3 +127,56 @@ fn parsed_secret(text: &SecretString) -> Result<Secret, Error> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+    fn named(path: &Path) -> Layers {
+        let setting = Setting::find(SECRET_KEY_FILE).expect("a setting");
+        let texts = vec![path.to_string_lossy().into_owned()];
+        Layers::over_defaults(vec![Raw { setting, texts, source: Source::Flag }]).expect("valid")
+    }
+
+    fn read(layers: &Layers, environment: &Environment) -> Result<String, String> {
+        vault(layers, environment).map(|vault| format!("{vault:?}")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_key_comes_from_the_environment_or_from_a_file() {
+        let (folder, nothing) = (tempfile::tempdir().expect("a folder"), Environment::default());
+        let file = folder.path().join("secret.key");
+        std::fs::write(&file, format!("{KEY}\n")).expect("a file");
+        let environment = Environment::from([(SECRET_KEY, KEY)]);
+        let defaults = Layers::defaults().expect("valid");
+        assert_eq!(read(&defaults, &nothing), Ok("Vault(open)".to_owned()));
+        assert_eq!(read(&defaults, &environment), Ok("Vault(sealing)".to_owned()));
+        assert_eq!(read(&named(&file), &nothing), Ok("Vault(sealing)".to_owned()));
+        let both = read(&named(&file), &environment).expect_err("refused");
+        assert_eq!(both, "COGWIRE_SECRET_KEY and --secret-key-file are both set: choose one");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_not_taken_for_none_and_not_shown() {
+        let (folder, nothing) = (tempfile::tempdir().expect("a folder"), Environment::default());
+        let (empty, absent) = (folder.path().join("empty.key"), folder.path().join("absent.key"));
+        std::fs::write(&empty, "").expect("a file");
+        assert!(read(&named(&empty), &nothing).expect_err("refused").contains("--secret-key-file: the file"));
+        assert!(read(&named(&absent), &nothing).is_err());
+        let short = Environment::from([(SECRET_KEY, "c2hvcnQ=")]);
+        let refused = read(&Layers::defaults().expect("valid"), &short).expect_err("refused");
+        assert!(refused.starts_with("COGWIRE_SECRET_KEY: a secret key is") && !refused.contains("c2hvcnQ"));
+    }
+
+    #[test]
+    fn a_private_key_does_not_take_the_place_of_the_secret() {
+        let private = Secret::from_seed(&[1; 32]).expose();
+        let environment = Environment::from([(WEBHOOK_SECRET, private.as_str())]);
+        let refused = Secrets::read(&environment).expect_err("refused").to_string();
+        assert!(refused.contains("secret rotate --kind ed25519") && !refused.contains(&private), "{refused}");
+    }
+}

@@ -31,4 +31,5 @@ mod trigger;
 mod uploads;
 mod wait;
 mod webhooks;
+mod webhooks_interop;
 mod webhooks_options;

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use cogwire::server::Credentials;
 use cogwire_core::webhook::signature::Secret;
 
-use crate::harness::{Behaviour, Http, Process, Receiver, cogwire, output};
+use crate::harness::{Behaviour, Http, Process, Receiver, Webhook, cogwire, output};
 
 /// The command, for a user of this server.
 fn trigger(http: &Http, arguments: &[&str]) -> Command {
@@ -51,7 +51,7 @@ async fn every_event_can_be_sent_and_is_signed_by_the_server() {
     let secret = Secret::parse(key["key"].as_str().expect("a key")).expect("a secret");
     let all = receiver.webhooks();
     all.iter().for_each(|hook| hook.assert_signed(&secret));
-    let mut arrived: Vec<&str> = all.iter().map(|hook| hook.event()).collect();
+    let mut arrived: Vec<&str> = all.iter().map(Webhook::event).collect();
     arrived.dedup();
     assert_eq!(arrived, events);
 }

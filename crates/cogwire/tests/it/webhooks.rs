@@ -77,7 +77,7 @@ async fn a_message_that_nobody_takes_is_given_up_kept_and_can_be_sent_again() {
     let app = TestApp::start().await;
     app.receiver.always(Behaviour::Answer(503));
     let created = app.create(app.with_webhook(hello("Carol"))).await;
-    let given_up = app.wait_given_up(&[created.clone()]).await.swap_remove(0);
+    let given_up = app.wait_given_up(std::slice::from_ref(&created)).await.swap_remove(0);
     app.receiver.always(Behaviour::Answer(200));
     let id = given_up["id"].as_str().expect("an id");
     app.http().post(&format!("/v1/deliveries/{id}/resend"), &json!({})).await.expect(202);

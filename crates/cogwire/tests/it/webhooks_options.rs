@@ -6,7 +6,7 @@ use cogwire_core::time::{Clock, Timestamp};
 use cogwire_core::webhook::options::{BodyRule, WebhookOptions};
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, HELLO, Options, Reply, STORY, TestApp, hello};
+use crate::harness::{Behaviour, HELLO, Options, Reply, STORY, TestApp, Webhook, hello};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -14,6 +14,44 @@ impl TestApp {
     async fn create_with(&self, body: Value, headers: &[(&str, &str)]) -> Value {
         self.http().post_with("/v1/predictions", &body, headers).await.expect(201)
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_comes_back_with_every_attempt() {
+    let app = TestApp::start().await;
+    app.receiver.then([Behaviour::Answer(500)]);
+    let metadata = r#"{"order": 7, "by": "a@example.com"}"#;
+    let created = app.create_with(app.with_webhook(hello("Alice")), &[("cogwire-metadata", metadata)]).await;
+    app.wait_for_attempts(&created, 1).await;
+    app.advance(Duration::from_secs(10));
+    let all = app.receiver.wait_for(2).await;
+    assert!(all.iter().all(|hook| hook.header("cogwire-metadata") == metadata));
+    app.create(app.with_webhook(hello("Bob"))).await;
+    let others = app.receiver.wait_for(3).await;
+    assert!(!others[2].headers.contains_key("cogwire-metadata"), "it is one prediction's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_goes_on_with_a_span_for_each_attempt() {
+    let app = TestApp::start().await;
+    app.receiver.then([Behaviour::Answer(500)]);
+    let created = app.create_with(app.with_webhook(hello("Alice")), &[("traceparent", TRACE)]).await;
+    app.wait_for_attempts(&created, 1).await;
+    app.advance(Duration::from_secs(10));
+    let all = app.receiver.wait_for(2).await;
+    let [first, second] =
+        [&all[0], &all[1]].map(|hook| hook.header("traceparent").split('-').collect::<Vec<_>>());
+    let [version, trace, caller, flags] =
+        TRACE.split('-').collect::<Vec<_>>().try_into().expect("four parts");
+    for parts in [&first, &second] {
+        assert_eq!((parts[0], parts[1], parts[3]), (version, trace, flags));
+        assert_eq!(parts[2].len(), 16, "{parts:?}");
+        assert_ne!(parts[2], caller);
+    }
+    assert_ne!(first[2], second[2]);
+    app.create_with(app.with_webhook(hello("Bob")), &[("traceparent", "00-of-no-use")]).await;
+    let others = app.receiver.wait_for(3).await;
+    assert!(!others[2].headers.contains_key("traceparent"), "what is malformed is passed over");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +112,25 @@ async fn bodies_show_the_end_of_the_logs_and_the_api_all_of_them() {
     let longest = progress.map(|hook| hook.json()["logs"].as_str().map_or(0, str::len)).max();
     assert!(longest <= Some(tail.len()), "intermediate messages are as short: {longest:?}");
     assert_eq!(app.get_prediction(&created).await["logs"], line.repeat(STORY.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_bodies_verify_when_they_are_inflated() {
+    let app = TestApp::start().await;
+    let text = "again and ".repeat(1000);
+    app.create_with(app.with_webhook(hello(&text)), &[("cogwire-webhook-gzip", "true")]).await;
+    let sent = app.receiver.wait_completed().await;
+    assert_eq!(sent.header("content-encoding"), "gzip");
+    assert!(sent.body.len() < text.len() / 10, "{} bytes", sent.body.len());
+    let inflated = Webhook { body: inflate(&sent.body).into(), ..sent };
+    inflated.assert_signed(&app.secret().await);
+    assert_eq!(inflated.json()["output"], format!("hello {text}"));
+}
+
+fn inflate(bytes: &[u8]) -> Vec<u8> {
+    let mut inflated = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(bytes), &mut inflated).expect("gzip");
+    inflated
 }
 
 #[tokio::test(flavor = "multi_thread")]

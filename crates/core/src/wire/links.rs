@@ -9,12 +9,21 @@ use crate::model::ModelName;
 pub struct Links {
     base: String,
     key: LinkKey,
+    /// The collection that a prediction is shown in.
+    collection: &'static str,
 }
 
 impl Links {
     /// `public_url` is scheme, host and port, with or without a slash at the end; `key` signs the URLs that need no token.
     pub fn new(public_url: &str, key: LinkKey) -> Self {
-        Self { base: public_url.trim_end_matches('/').to_owned(), key }
+        Self { base: public_url.trim_end_matches('/').to_owned(), key, collection: "predictions" }
+    }
+
+    /// The same for trainings that are read as such. Where they are created and in webhooks, Replicate shows them among
+    /// predictions, and either way leads to them.
+    #[must_use]
+    pub fn of_trainings(&self) -> Self {
+        Self { collection: "trainings", ..self.clone() }
     }
 
     /// The public URL, without a slash at the end.
@@ -39,12 +48,12 @@ impl Links {
 
     /// Where the prediction can be read.
     pub fn get(&self, id: PredictionId) -> String {
-        format!("{}/v1/predictions/{id}", self.base)
+        format!("{}/v1/{}/{id}", self.base, self.collection)
     }
 
     /// Where the prediction can be canceled.
     pub fn cancel(&self, id: PredictionId) -> String {
-        format!("{}/v1/predictions/{id}/cancel", self.base)
+        format!("{}/v1/{}/{id}/cancel", self.base, self.collection)
     }
 
     /// The page about the prediction. It is readable without a token by whoever has this URL, so it carries a key.

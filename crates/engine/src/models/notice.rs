@@ -114,7 +114,7 @@ impl Shared {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "what is left of models that are gone could not be looked for")
+                tracing::warn!(%error, "what is left of models that are gone could not be looked for");
             }
         }
     }

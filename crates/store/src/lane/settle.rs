@@ -65,7 +65,7 @@ pub(crate) fn recorded_before(stored: Option<&LaneRow>, finished: &FinishedAttem
 }
 
 fn settle_final(row: &mut LaneRow, finished: &FinishedAttempt, now: Timestamp) -> Settled {
-    row.lane.last = row.lane.last.take().and_then(|last| still_owed(last, finished));
+    row.lane.last = row.lane.last.take().and_then(|last| still_owed(&last, finished));
     let next_attempt_at = row.lane.last.as_ref().map(|last| last.due_at);
     row.leave(now);
     let state = final_state(finished.verdict);
@@ -73,9 +73,9 @@ fn settle_final(row: &mut LaneRow, finished: &FinishedAttempt, now: Timestamp) -
 }
 
 /// The final message as it is owed after an attempt, if it is.
-fn still_owed(last: FinalMessage, finished: &FinishedAttempt) -> Option<FinalMessage> {
+fn still_owed(last: &FinalMessage, finished: &FinishedAttempt) -> Option<FinalMessage> {
     let started_at = finished.attempt.started_at;
-    let last = FinalMessage { attempts: last.attempts.max(finished.attempt.number), ..last };
+    let last = FinalMessage { attempts: last.attempts.max(finished.attempt.number), ..*last };
     match finished.verdict {
         Verdict::Delivered | Verdict::GivenUp => None,
         Verdict::RetryAt(due_at) => {

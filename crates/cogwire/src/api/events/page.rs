@@ -39,7 +39,7 @@ impl Page {
 }
 
 fn event(row: &EventRow) -> String {
-    let mut text = String::with_capacity(row.body.as_ref().map_or(0, |body| body.len()) + FRAME);
+    let mut text = String::with_capacity(row.body.as_ref().map_or(0, bytes::Bytes::len) + FRAME);
     let mut object = ObjectWriter::new(&mut text);
     object.string("created_at", &row.created_at.to_string()).string("cursor", &row.cursor.to_string());
     match row.body.as_deref().and_then(|body| std::str::from_utf8(body).ok()) {

@@ -63,13 +63,16 @@ pub(crate) fn share_environments(data_dir: &Path) {
 
 /// Has `pip` and `uv` install from the packages that `scripts/install-tools` keeps, without a network.
 pub(crate) fn without_network() -> [(&'static str, PathBuf); 4] {
-    let wheels =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/cog-0.23.1/wheels").canonicalize();
-    let wheels = wheels.expect("Cog is there for tests: run `scripts/install-tools rust`");
+    let wheels = ["0.23.1", "0.16.12"].map(|cog| {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
+        let wheels = tools.join(format!("cog-{cog}/wheels")).canonicalize();
+        let wheels = wheels.expect("Cog is there for tests: run `scripts/install-tools rust`");
+        wheels.to_str().expect("text").to_owned()
+    });
     [
         ("PIP_NO_INDEX", "1".into()),
-        ("PIP_FIND_LINKS", wheels.clone()),
+        ("PIP_FIND_LINKS", wheels.join(" ").into()),
         ("UV_NO_INDEX", "1".into()),
-        ("UV_FIND_LINKS", wheels),
+        ("UV_FIND_LINKS", wheels.join(",").into()),
     ]
 }

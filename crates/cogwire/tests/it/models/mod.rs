@@ -13,6 +13,7 @@ mod life;
 mod metrics;
 mod misbehaving;
 mod naming;
+mod old;
 mod refused;
 mod trainings;
 

@@ -52,6 +52,20 @@ async fn a_training_makes_a_version_that_knows_what_it_learned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_training_is_shown_among_trainings_where_it_is_read_as_one() {
+    let site = start().await;
+    let training = train(&site, json!({"text": "good evening"})).await;
+    let id = text(&training["id"]);
+    for collection in ["predictions", "trainings"] {
+        let shown = site.http().get(&format!("/v1/{collection}/{id}")).await.expect(200);
+        let path = format!("/v1/{collection}/{id}");
+        assert!(text(&shown["urls"]["get"]).ends_with(&path), "{shown}");
+        assert!(text(&shown["urls"]["cancel"]).ends_with(&format!("{path}/cancel")), "{shown}");
+    }
+    assert_eq!(site.end(&training).await["status"], "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_trained_is_refused() {
     let site = start().await;
     let version = site.latest(ZOO).await;

@@ -370,7 +370,10 @@ mod tests {
         let received =
             Received { id: Some(ID), timestamp: Some("1700000000"), signature: Some(&header), body: b"{}" };
         let check = |keys: &[Verifier], received| verify_with(keys, &received, NOW, 300);
-        assert_eq!(check(std::slice::from_ref(&public), received), Ok(Verified { signed_at: NOW, secret: 0 }));
+        assert_eq!(
+            check(std::slice::from_ref(&public), received),
+            Ok(Verified { signed_at: NOW, secret: 0 })
+        );
         assert_eq!(verify(&[secret(2), private], &received, NOW, 300).unwrap().secret, 1);
         let other = Verifier::from(&Secret::from_seed(&[6; 32]));
         assert_eq!(check(&[other], received), Err(Problem::WrongSecret));

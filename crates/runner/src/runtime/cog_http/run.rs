@@ -74,7 +74,8 @@ pub(super) async fn run(server: &Arc<Server>, job: &Job, reporter: &Reporter) ->
             Some(progress) = run.feed.next() => News::Told(progress),
         };
         match news {
-            News::Told(progress) => run.tell(progress).await,
+            News::Told(progress) if run.seen.believes(&progress) => run.tell(progress).await,
+            News::Told(_) => {}
             News::Over(answer) => return Ok(run.over(answer).await),
             News::Stopped(stopped) => {
                 let asking = ask_to_stop(server, &path, created_at);

@@ -117,6 +117,12 @@ impl Seen {
         }
     }
 
+    /// Whether to believe what the server says beside its answer. A late message of an old server may tell the end already,
+    /// with the paths of files where the answer has the files.
+    pub(super) fn believes(&self, progress: &Progress) -> bool {
+        self.trusts_progress || !matches!(progress, Progress::State(state) if state.is_last())
+    }
+
     /// Whether the output is a list that grows.
     fn grows(&self) -> bool {
         matches!(self.form, OutputForm::Iterator | OutputForm::Concatenate) && self.trusts_progress
@@ -210,6 +216,18 @@ mod tests {
             told(OutputForm::Concatenate, story),
             [r#"log "one\n""#, r#"item "a""#, r#"log "two\n""#, r#"item "b""#, "metric predict_time 1.5"]
         );
+    }
+
+    #[test]
+    fn the_end_is_believed_beside_the_answer_only_where_it_has_no_paths() {
+        let end = state(&json!({"status": "succeeded", "output": ["/tmp/frame.txt"]}));
+        let goes_on = state(&json!({"status": "processing", "logs": "one\n"}));
+        for (coglet, gives_files, believed) in
+            [(false, true, false), (false, false, true), (true, true, true)]
+        {
+            let seen = Seen::new(&Facts { coglet, gives_files, ..facts(OutputForm::Iterator) });
+            assert_eq!((seen.believes(&end), seen.believes(&goes_on)), (believed, true));
+        }
     }
 
     #[test]
