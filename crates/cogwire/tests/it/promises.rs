@@ -11,8 +11,15 @@ use std::path::Path;
 const PROMISES: &[(&str, &[&str])] = &[
     // Signing.
     (
-        "HMAC signatures are those of Standard Webhooks' published vector, ed25519 ones of ours",
+        "signatures of both kinds are those of published vectors",
         &["the_published_vector_is_met", "the_published_vector_of_the_private_key_is_met"],
+    ),
+    (
+        "the library of Standard Webhooks accepts what is sent, and nothing else",
+        &[
+            "the_library_accepts_what_is_sent_and_nothing_else",
+            "receivers_may_have_any_secret_that_still_signs",
+        ],
     ),
     (
         "old secrets sign until their overlap ends, and not after",
