@@ -88,6 +88,8 @@ impl Lane {
         self.want_start |= wants.start;
         self.want_progress = self.want_progress.union(wants.progress);
         self.open &= !ended;
+        // A message that began so far ahead did so before the clock was set back.
+        self.last_progress_at = self.last_progress_at.filter(|last| *last <= now + PACE);
         if wants.completed.is_some() {
             self.supersede_progress();
             self.last = Some(self.final_message(now));
@@ -220,6 +222,19 @@ mod tests {
         lane.began_at(at(60));
         lane.want(&progress(WebhookEvent::Output), false, at(100));
         assert_eq!(lane.next(at(100)), Next::Wait(at(560)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_no_progress_up() {
+        for (set_to, expected) in
+            [(-86_400_000, Next::Send(WebhookEvent::Output)), (-400, Next::Wait(at(500)))]
+        {
+            let mut lane = Lane::default();
+            lane.want(&progress(WebhookEvent::Output), false, at(0));
+            lane.begin_intermediate(WebhookEvent::Output, at(0));
+            lane.want(&progress(WebhookEvent::Output), false, at(set_to));
+            assert_eq!(lane.next(at(set_to)), expected);
+        }
     }
 
     #[test]

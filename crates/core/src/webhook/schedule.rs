@@ -130,6 +130,8 @@ impl Schedule {
         jitter: Duration,
         wish: Option<Duration>,
     ) -> Timestamp {
+        // A first attempt that lies ahead was made before the clock was set back.
+        let first = first.min(now);
         let planned = first + (self.offsets[retry] - jitter);
         let latest = first + self.offsets.get(retry + 1).copied().unwrap_or(self.offsets[retry]);
         let wished = wish.map_or(planned, |wish| (now + wish).min(latest));
@@ -239,6 +241,18 @@ mod tests {
     fn after_an_outage_of_ours_the_gaps_begin_anew() {
         assert_eq!(next(2, 300.0, 0.0, Some(3600)), Some(302.0));
         assert_eq!(next(6, 300.0, 0.0, None), Some(329.0));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_puts_nothing_off() {
+        let at = |schedule: Schedule, made| {
+            let now = START - seconds(86_400.0);
+            let at = schedule.next_attempt_at(START, made, now, 0.0, None);
+            at.map(|at| at.since(now).as_secs_f64())
+        };
+        assert_eq!(at(Schedule::replicate(), 1), Some(1.0));
+        assert_eq!(at(Schedule::replicate(), 6), Some(60.0));
+        assert_eq!(at(Schedule::standard(), 1), Some(5.0));
     }
 
     #[test]
