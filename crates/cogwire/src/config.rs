@@ -17,6 +17,7 @@ mod secrets;
 mod setting;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod validate;
 mod value;
 
@@ -48,6 +49,7 @@ pub use roles::{Role, Roles};
 pub use secrets::Secrets;
 pub(crate) use setting::nearest_of;
 pub use setting::{Arity, SETTINGS, Setting};
+pub use traces::Traces;
 pub(crate) use value::duration;
 
 /// How a server runs. Every value is within its bounds.
@@ -99,6 +101,8 @@ pub struct Config {
     pub max_connections: usize,
     /// How the log looks.
     pub log_format: LogFormat,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Traces>,
     /// What only the environment says.
     pub secrets: Secrets,
     /// What seals signing secrets in the store.

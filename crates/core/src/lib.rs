@@ -13,6 +13,7 @@ pub mod prediction;
 pub mod recipe;
 pub mod size;
 pub mod time;
+pub mod trace;
 pub mod variables;
 pub mod webhook;
 pub mod wire;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::time::{Clock, Entropy, Timestamp};
+use cogwire_core::trace::Spans;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::pacing::{FinalMessage, Next};
 use cogwire_core::webhook::schedule::{After, Schedule, parse_retry_after};
@@ -28,6 +29,7 @@ use crate::obstacle::Obstacle;
 use crate::report::report;
 use crate::secrets::Secrets;
 use crate::sink::{Answer, Class, Deadline, OutgoingRequest, Sink};
+use crate::span::AttemptSpan;
 use crate::verdict::{Errand, GONE, ORIGIN_DOWN, Tried};
 use crate::{gzip, metrics};
 
@@ -40,6 +42,7 @@ pub(crate) struct Sender {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) spans: Arc<dyn Spans>,
     pub(crate) lease: Arc<NodeLease>,
     pub(crate) links: Links,
     pub(crate) node: NodeEpoch,
@@ -171,7 +174,8 @@ impl Sender {
     ) -> Sent {
         let started_at = self.clock.now();
         let mut headers = message.headers(secrets, &lane.options, started_at);
-        pass_on(&lane.options, &*self.entropy, &mut headers);
+        let span = AttemptSpan::of(lane, &*self.entropy);
+        pass_on(&lane.options, span.map(|span| span.context), &mut headers);
         let body = message.body.clone();
         let body = if lane.options.gzip { gzip::pack(body, &mut headers).await } else { body };
         let request = OutgoingRequest { url: &lane.url, headers, body };
@@ -182,6 +186,9 @@ impl Sender {
         failpoint::reached("attempt.answered");
         let ended_at = self.clock.now();
         metrics::attempt(message.event, answer.class, ended_at.since(started_at));
+        if let Some(span) = span {
+            span.record(&*self.spans, lane, message, &answer, (started_at, ended_at));
+        }
         Sent { answer, started_at, ended_at }
     }
 

@@ -18,6 +18,7 @@ mod work;
 use std::sync::Arc;
 
 use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::trace::Spans;
 use cogwire_core::webhook::vault::Vault;
 use cogwire_core::wire::Links;
 use cogwire_store::handoff::LaneInbox;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for jitter.
     pub entropy: Arc<dyn Entropy>,
+    /// Where the spans of attempts go.
+    pub spans: Arc<dyn Spans>,
     /// The node's lease.
     pub lease: Arc<NodeLease>,
     /// The URLs in intermediate messages.
@@ -88,6 +91,7 @@ fn sender(config: DeliveryConfig, parts: Parts) -> Sender {
         sink: parts.sink,
         clock: parts.clock,
         entropy: parts.entropy,
+        spans: parts.spans,
         lease: parts.lease,
         links: parts.links,
         node: parts.node,

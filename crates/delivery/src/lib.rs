@@ -23,6 +23,7 @@ mod report;
 mod roster;
 mod secrets;
 pub mod sink;
+mod span;
 mod verdict;
 
 pub use config::DeliveryConfig;

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::{Content, Ended, Prediction, State};
-use cogwire_core::time::{Entropy, Timestamp};
+use cogwire_core::time::Timestamp;
+use cogwire_core::trace::SpanContext;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::{Secret, signature_header};
@@ -65,25 +66,11 @@ impl Message {
     }
 }
 
-/// Adds what the caller gave for the receiver. The attempt is a span of its own in the caller's trace.
-pub(crate) fn pass_on(options: &WebhookOptions, entropy: &dyn Entropy, headers: &mut HeaderMap) {
+/// Adds what the caller gave for the receiver, and the attempt's place in a trace.
+pub(crate) fn pass_on(options: &WebhookOptions, span: Option<SpanContext>, headers: &mut HeaderMap) {
     let metadata = options.metadata.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
     headers.extend(metadata.map(|metadata| (METADATA, metadata)));
-    let parent = options.traceparent.as_deref().and_then(|caller| traceparent(caller, entropy));
-    headers.extend(parent.map(|parent| (TRACEPARENT, text(parent))));
-}
-
-/// A `traceparent` of the caller's trace with a span that nobody had before.
-fn traceparent(caller: &str, entropy: &dyn Entropy) -> Option<String> {
-    let mut parts = caller.split('-');
-    let (version, trace, _, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    // All zeros would mean that there is none.
-    let span = match entropy.bits() as u64 {
-        0 => u64::MAX,
-        span => span,
-    };
-    let parent = format!("{version}-{trace}-{span:016x}-{flags}");
-    parent.bytes().all(|byte| byte.is_ascii_graphic()).then_some(parent)
+    headers.extend(span.map(|span| (TRACEPARENT, text(span.to_string()))));
 }
 
 /// The body of an intermediate message, from the prediction as it is durable now.
@@ -103,27 +90,18 @@ pub(crate) fn intermediate_body(mut prediction: Prediction, event: WebhookEvent,
 }
 
 fn text(text: String) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("ids and signatures are printable ASCII")
+    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("ids, signatures and traces are printable ASCII")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Counts up from 0.
-    #[derive(Default)]
-    struct Counter(std::sync::atomic::AtomicU64);
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    impl Entropy for Counter {
-        fn fill(&self, bytes: &mut [u8]) {
-            let next = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_le_bytes();
-            bytes.iter_mut().zip(next).for_each(|(byte, value)| *byte = value);
-        }
-    }
-
-    fn added(options: &WebhookOptions, entropy: &dyn Entropy) -> Vec<(String, String)> {
+    fn added(options: &WebhookOptions, span: Option<SpanContext>) -> Vec<(String, String)> {
         let mut headers = HeaderMap::new();
-        pass_on(options, entropy, &mut headers);
+        pass_on(options, span, &mut headers);
         let shown = |value: &HeaderValue| value.to_str().expect("text").to_owned();
         headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect()
     }
@@ -134,27 +112,15 @@ mod tests {
 
     #[test]
     fn without_options_nothing_is_added() {
-        assert_eq!(added(&WebhookOptions::default(), &Counter::default()), []);
+        assert_eq!(added(&WebhookOptions::default(), None), []);
     }
 
     #[test]
-    fn each_attempt_is_a_span_of_the_callers_trace() {
-        let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned();
-        let options = WebhookOptions { traceparent: Some(caller), ..WebhookOptions::default() };
-        let entropy = Counter::default();
-        for span in ["ffffffffffffffff", "0000000000000001", "0000000000000002"] {
-            let expected = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{span}-01");
-            assert_eq!(added(&options, &entropy), [pair("traceparent", &expected)]);
-        }
-        for stored in ["", "00-1-2", "00-\u{e9}-2-3", "a-b\n-c-d"] {
-            let options = WebhookOptions { traceparent: Some(stored.to_owned()), ..options.clone() };
-            assert_eq!(added(&options, &entropy), [], "for {stored:?}");
-        }
-    }
-
-    #[test]
-    fn metadata_is_passed_on() {
+    fn metadata_and_trace_are_passed_on() {
         let options = WebhookOptions { metadata: Some("order=7".to_owned()), ..WebhookOptions::default() };
-        assert_eq!(added(&options, &Counter::default()), [pair("cogwire-metadata", "order=7")]);
+        assert_eq!(added(&options, None), [pair("cogwire-metadata", "order=7")]);
+        let span = TRACE.parse().expect("a trace");
+        let both = [pair("cogwire-metadata", "order=7"), pair("traceparent", TRACE)];
+        assert_eq!(added(&options, Some(span)), both);
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 mod reports;
 mod run;
 mod slots;
+mod spans;
 mod stream;
 mod sweeps;
 mod unowned;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::trace::Spans;
 use cogwire_core::wire::Links;
 use cogwire_files::Files;
 use cogwire_runner::Runner;
@@ -68,6 +70,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Where the spans of runs go.
+    pub spans: Arc<dyn Spans>,
     /// Where lanes go that this node delivers; `None` on a node that does not deliver.
     pub handoff: Option<Handoff>,
     /// This run of this node.
@@ -93,6 +97,7 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) spans: Arc<dyn Spans>,
     pub(crate) handoff: Option<Handoff>,
     pub(crate) node: NodeEpoch,
     pub(crate) roles: String,
@@ -140,6 +145,7 @@ impl Engine {
             links: parts.links,
             clock: parts.clock,
             entropy: parts.entropy,
+            spans: parts.spans,
             handoff: parts.handoff,
             node: parts.node,
             roles: parts.roles,

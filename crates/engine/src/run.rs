@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use cogwire_core::id::PredictionId;
 use cogwire_core::json::{Json, MAX_DEPTH};
-use cogwire_core::prediction::{ChunkEvent, Event, Kind, Loss, Prediction, Report, RunEnd, State};
+use cogwire_core::prediction::{ChunkEvent, Event, Kind, Loss, Prediction, Report, RunEnd, State, Status};
 use cogwire_core::time::Timestamp;
+use cogwire_core::trace::SpanContext;
 use cogwire_runner::{End, Job, Output, Produced, RunEvent};
 use cogwire_store::Signal;
 use cogwire_store::prediction::{Claimed, Guard, Lease};
@@ -20,6 +21,7 @@ use crate::Shared;
 use crate::commit::Outcome;
 use crate::error::{Error, with_causes};
 use crate::slots::Slot;
+use crate::spans::RunSpan;
 
 /// The first pause between two tries of what the store could not do.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -41,6 +43,8 @@ struct RunLoop {
     prediction: Prediction,
     lease: Lease,
     claimed_at: Timestamp,
+    /// What the model is told of the trace that it is part of.
+    trace: Option<SpanContext>,
     /// What the model has said that is not durable yet.
     pending: Report,
     /// How much it has said in all, in bytes.
@@ -67,7 +71,16 @@ impl Shared {
         let id = claimed.prediction.id();
         self.lock_running().insert(id, cancel.clone());
         let place = Place { shared: shared.clone(), id, slot: Some(slot) };
-        self.tracker.spawn(RunLoop::new(shared, claimed, place, cancel).run());
+        let now = self.clock.now();
+        let span = RunSpan::begin(self, &claimed, now);
+        let trace = span.as_ref().map(RunSpan::context).or(claimed.prediction.request.trace);
+        let run = RunLoop::new(shared, claimed, place, now, trace, cancel);
+        self.tracker.spawn(async move {
+            let last = run.run().await;
+            if let Some(span) = span {
+                span.end(last).await;
+            }
+        });
     }
 }
 
@@ -99,8 +112,14 @@ impl Drop for Place {
 }
 
 impl RunLoop {
-    fn new(shared: Arc<Shared>, claimed: Claimed, place: Place, cancel: CancellationToken) -> Self {
-        let claimed_at = shared.clock.now();
+    fn new(
+        shared: Arc<Shared>,
+        claimed: Claimed,
+        place: Place,
+        claimed_at: Timestamp,
+        trace: Option<SpanContext>,
+        cancel: CancellationToken,
+    ) -> Self {
         metrics::histogram!("cogwire_prediction_queue_seconds")
             .record(claimed_at.since(claimed.prediction.request.created_at).as_secs_f64());
         Self {
@@ -109,6 +128,7 @@ impl RunLoop {
             prediction: claimed.prediction,
             lease: claimed.lease,
             claimed_at,
+            trace,
             pending: Report::default(),
             said: 0,
             trained: None,
@@ -117,10 +137,24 @@ impl RunLoop {
         }
     }
 
-    async fn run(mut self) {
-        let Some(input) = self.input().await else { return self.release_if_unbegun().await };
+    /// Says how the prediction stood at the end of the run, as far as the run knows.
+    async fn run(mut self) -> Status {
+        match self.input().await {
+            Some(input) => self.run_on(input).await,
+            None => self.release_if_unbegun().await,
+        }
+        self.prediction.status()
+    }
+
+    async fn run_on(&mut self, input: Json) {
         let request = &self.prediction.request;
-        let job = Job { prediction: request.id, version: request.version.clone(), kind: request.kind, input };
+        let job = Job {
+            prediction: request.id,
+            version: request.version.clone(),
+            kind: request.kind,
+            input,
+            trace: self.trace,
+        };
         match self.shared.runner.start(job, self.cancel.clone()) {
             Ok(mut run) => {
                 self.follow(&mut run.events).await;

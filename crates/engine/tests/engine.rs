@@ -11,6 +11,7 @@ use cogwire_core::json::Json;
 use cogwire_core::link::LinkKey;
 use cogwire_core::prediction::{AccountId, Kind, Prediction, Request, Source, Status};
 use cogwire_core::time::{Clock, Entropy, Sleep, Timestamp};
+use cogwire_core::trace::NoSpans;
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::wire::Links;
@@ -105,6 +106,7 @@ impl Node {
             links: Links::new("http://localhost", key),
             clock,
             entropy: Arc::new(Counter::default()),
+            spans: Arc::new(NoSpans),
             handoff: Some(handoff),
             node: NodeEpoch("test".into()),
             roles: "all".to_owned(),
@@ -182,6 +184,7 @@ fn request(version: &str, input: &str, events: EventSet) -> Request {
         cancel_at: None,
         streams: false,
         destination: None,
+        trace: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod testing;
 use cogwire_core::id::{PredictionId, VersionId};
 use cogwire_core::json::Json;
 use cogwire_core::prediction::Kind;
+use cogwire_core::trace::SpanContext;
 use tokio::sync::mpsc;
 
 pub use catalogue::{CatalogueEntry, RunnableModel};
@@ -49,6 +50,8 @@ pub struct Job {
     pub kind: Kind,
     /// The input, already validated.
     pub input: Json,
+    /// The span that whatever the model does belongs to.
+    pub trace: Option<SpanContext>,
 }
 
 /// A run that is under way.

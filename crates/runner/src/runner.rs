@@ -260,7 +260,8 @@ mod tests {
             Runner::builtin_and_scripts(Scripts::default(), TestClock::jumping(), TaskTracker::new());
         assert!(!runner.serves(&version));
         let prediction = PredictionId::new(Timestamp::from_micros(0), 0);
-        let job = Job { prediction, version: version.clone(), kind: Kind::Prediction, input: Json::object() };
+        let input = Json::object();
+        let job = Job { prediction, version: version.clone(), kind: Kind::Prediction, input, trace: None };
         let refused = runner.start(job, CancellationToken::new()).map(|_| ()).unwrap_err();
         assert_eq!(refused.to_string(), format!("this node does not run version {version}"));
     }

@@ -154,7 +154,8 @@ impl Harness {
 
     pub(crate) fn start_version(&self, version: VersionId, input: &serde_json::Value) -> Run {
         let prediction = PredictionId::new(Timestamp::from_micros(1_700_000_000_000_000), 0);
-        let job = Job { prediction, version, kind: Kind::Prediction, input: Json::from_value(input) };
+        let input = Json::from_value(input);
+        let job = Job { prediction, version, kind: Kind::Prediction, input, trace: None };
         self.runner.start(job, self.cancel.clone()).expect("a known version")
     }
 }

@@ -32,6 +32,7 @@ mod registry;
 mod routes;
 mod secrets;
 mod streams;
+mod trace;
 mod trainings;
 mod unserved;
 mod versions;
@@ -44,6 +45,7 @@ use std::time::Duration;
 
 use cogwire_core::prediction::{AccountId, Limits};
 use cogwire_core::time::{Clock, Entropy, Timestamp};
+use cogwire_core::trace::Spans;
 use cogwire_core::webhook::event::{EventSet, PayloadShape};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::vault::Vault;
@@ -83,6 +85,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Where the spans of requests go.
+    pub spans: Arc<dyn Spans>,
     /// What seals signing secrets.
     pub vault: Vault,
     /// What this node does.
@@ -149,6 +153,7 @@ pub struct Api {
     pub(crate) links: Links,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) spans: Arc<dyn Spans>,
     pub(crate) vault: Vault,
     pub(crate) config: ApiConfig,
     roles: Roles,
@@ -197,6 +202,7 @@ impl Api {
             links: parts.links,
             clock: parts.clock,
             entropy: parts.entropy,
+            spans: parts.spans,
             vault: parts.vault,
             config,
             roles: parts.roles,

@@ -14,6 +14,7 @@ use cogwire_core::wire::ErrorBody;
 use tracing::Instrument;
 
 use super::failure::{Cause, problem};
+use super::trace::RequestSpan;
 use super::{Api, Failure};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,11 +22,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 100;
 
 /// Wraps every request. The span names the route and not the path, because some paths are secrets.
-pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let begun = api.now();
     let id = request_id(request.headers(), api.entropy.as_ref());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = known_method(request.method());
+    let path = route.as_ref().map(MatchedPath::as_str);
+    let traced = RequestSpan::begin(&api, method, path, &id, request.headers_mut());
     let span = tracing::info_span!("http", method, route = name_of(route.as_ref()), request_id = %id);
     let mut response = async {
         let response = next.run(request).await;
@@ -40,6 +43,9 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, request: Request, next:
         "status" => response.status().as_str().to_owned(),
     )
     .record(api.now().since(begun));
+    if let Some(traced) = traced {
+        traced.end(&response);
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -18,7 +18,7 @@ use super::redact::MASK;
 use super::setting::{DATABASE_URL, WEBHOOK_HEADER, WEBHOOK_PROXY, nearest_of};
 use super::{
     CertificateFiles, Config, Database, Egress, Error, FileMode, LogFormat, Models, NamedModel, Role, Roles,
-    Secrets, StorePlace, Tls, Webhooks, models, value,
+    Secrets, StorePlace, Tls, Webhooks, models, traces, value,
 };
 
 pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Config, Error> {
@@ -47,6 +47,7 @@ pub(super) fn config(layers: &Layers, environment: &Environment) -> Result<Confi
         body_limit: reader.required("body_limit", "a size from 1KiB to 1GiB, such as 64MiB", body_limit)?,
         max_connections: reader.number("max_connections", 1..=1_000_000)?,
         log_format: reader.required("log_format", "one of text, json, auto", log_format)?,
+        traces: traces::read(layers, environment)?,
         secrets: Secrets::read(environment)?,
         vault: super::vault(layers, environment)?,
     })

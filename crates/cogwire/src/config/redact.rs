@@ -1,6 +1,6 @@
 //! Settings without their secrets.
 
-use super::setting::{Setting, WEBHOOK_HEADER, WEBHOOK_PROXY};
+use super::setting::{OTLP_HEADER, Setting, WEBHOOK_HEADER, WEBHOOK_PROXY};
 
 /// What stands for a secret.
 pub(super) const MASK: &str = "********";
@@ -12,7 +12,9 @@ const SHOWN: [&str; 9] =
 /// The value of a setting that holds a secret, as TOML that may be printed.
 pub(super) fn setting(setting: &Setting, texts: &[String]) -> String {
     match setting.key {
-        WEBHOOK_HEADER => format!("{:?}", texts.iter().map(|text| header(text)).collect::<Vec<_>>()),
+        OTLP_HEADER | WEBHOOK_HEADER => {
+            format!("{:?}", texts.iter().map(|text| header(text)).collect::<Vec<_>>())
+        }
         WEBHOOK_PROXY => format!("{:?}", proxy(&texts.concat())),
         _ => format!("{:?}", database_url(&texts.concat())),
     }
@@ -96,6 +98,7 @@ mod tests {
         let shown = |key, text: &str| setting(Setting::find(key).expect("a setting"), &[text.to_owned()]);
         assert_eq!(shown(WEBHOOK_HEADER, "X-Token: secret: more"), r#"["X-Token: ********"]"#);
         assert_eq!(shown(WEBHOOK_HEADER, "secret"), r#"["********"]"#);
+        assert_eq!(shown(OTLP_HEADER, "X-Token: secret"), r#"["X-Token: ********"]"#);
         assert_eq!(shown(WEBHOOK_PROXY, "http://proxy:3128"), r#""http://proxy:3128""#);
         assert_eq!(shown(WEBHOOK_PROXY, "http://me:sec@ret@proxy:3128"), r#""http://********@proxy:3128""#);
     }

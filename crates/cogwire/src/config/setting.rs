@@ -43,7 +43,7 @@ impl Setting {
 
     /// Whether a password may be in it: then it is never printed as it is.
     pub fn holds_secret(&self) -> bool {
-        matches!(self.key, DATABASE_URL | WEBHOOK_HEADER | WEBHOOK_PROXY)
+        matches!(self.key, DATABASE_URL | OTLP_HEADER | WEBHOOK_HEADER | WEBHOOK_PROXY)
     }
 
     /// The environment variable that names a file with the value, for a setting that holds a secret.
@@ -72,6 +72,7 @@ pub(crate) fn nearest_of<'a>(wrong: &str, names: impl IntoIterator<Item = &'a st
 
 /// The keys of the settings that may hold a password.
 pub(super) const DATABASE_URL: &str = "database_url";
+pub(super) const OTLP_HEADER: &str = "otlp_header";
 pub(super) const WEBHOOK_HEADER: &str = "webhook_header";
 pub(super) const WEBHOOK_PROXY: &str = "webhook_proxy";
 
@@ -146,6 +147,8 @@ settings! {
     PROCESS One "body_limit" "SIZE" "Longest request body, such as 64MiB";
     PROCESS One "max_connections" "NUMBER" "Client connections at once; further ones wait";
     PROCESS One "log_format" "FORMAT" "text, json, or auto (text on a terminal)";
+    PROCESS One "otlp_endpoint" "URL" "Send traces to this OpenTelemetry collector: http://HOST:4318";
+    PROCESS Lines "otlp_header" "HEADER" "Headers for the collector: 'Name: value'; the values are secret";
 }
 
 #[cfg(test)]

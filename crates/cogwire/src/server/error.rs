@@ -97,6 +97,12 @@ pub enum Error {
         "webhooks cannot be sent with these certificates: correct --webhook-ca, --webhook-client-cert and --webhook-client-key"
     )]
     WebhookTls(#[source] TlsError),
+    /// No request could be made to the collector of traces.
+    #[error(
+        "traces cannot be sent: https needs certificates that this machine trusts; install them, or give --otlp-endpoint \
+         an http URL"
+    )]
+    Traces(#[source] reqwest::Error),
     /// A script was refused.
     #[error("a script is wrong")]
     Script(#[source] cogwire_runner::ScriptError),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cogwire_core::id::FileId;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::trace::{NoSpans, Spans};
 use cogwire_core::wire::Links;
 use cogwire_delivery::{Guard, Policy};
 use cogwire_files::Files;
@@ -13,6 +14,7 @@ use cogwire_store::{NodeEpoch, NodeLease, Store};
 use super::identity::{self, Identity, Tokens};
 use super::{Error, OpenedStore, Surroundings};
 use crate::config::Config;
+use crate::telemetry::{self, SpanExporter};
 
 /// What everything else stands on.
 pub(super) struct Foundation {
@@ -28,6 +30,9 @@ pub(super) struct Foundation {
     pub(super) lease: Arc<NodeLease>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) spans: Arc<dyn Spans>,
+    /// Sends those, if they are wanted; until it runs.
+    pub(super) exporter: Option<SpanExporter>,
 }
 
 impl Foundation {
@@ -62,9 +67,13 @@ impl Foundation {
         // Last: it makes the first token, which is told only by a start that succeeds.
         let established = identity::establish(store.as_ref(), &config, clock.as_ref(), entropy.as_ref());
         let Identity { account, tokens } = established.await.map_err(unusable)?;
+        let node = NodeEpoch(format!("{:032x}", entropy.bits()).into());
+        let (spans, exporter) = spans(&config, &node, &clock)?;
         Ok(Self {
             guard: guard(&config),
-            node: NodeEpoch(format!("{:032x}", entropy.bits()).into()),
+            node,
+            spans,
+            exporter,
             lease: Arc::new(opened.lease()),
             files: Arc::new(files),
             opened: opened.clone(),
@@ -82,6 +91,17 @@ impl Foundation {
     pub(super) fn unusable(&self, error: cogwire_store::Error) -> Error {
         Error::store(&self.config.store_place(), error)
     }
+}
+
+/// Where spans go, and what sends them when somebody wants to see them.
+fn spans(
+    config: &Config,
+    node: &NodeEpoch,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<dyn Spans>, Option<SpanExporter>), Error> {
+    let Some(traces) = &config.traces else { return Ok((Arc::new(NoSpans), None)) };
+    let (spans, exporter) = telemetry::spans(traces, &node.0, clock.clone()).map_err(Error::Traces)?;
+    Ok((spans, Some(exporter)))
 }
 
 fn guard(config: &Config) -> Guard {

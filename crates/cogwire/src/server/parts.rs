@@ -93,6 +93,12 @@ impl Parts {
         let lifecycle = &surroundings.lifecycle;
         let (soft, hard) = (lifecycle.soft().clone(), lifecycle.hard().clone());
         let runs_ended = CancellationToken::new();
+        // Cancelled when nobody is left who records spans.
+        let quiet = CancellationToken::new();
+        let noisy = Arc::new(quiet.clone().drop_guard());
+        if let Some(exporter) = self.foundation.exporter {
+            lifecycle.spawn("exporter of traces", exporter.run(quiet, hard.clone()));
+        }
         let connections = Connections {
             listener: listening.listener,
             tls: listening.tls,
@@ -101,16 +107,18 @@ impl Parts {
             soft: soft.clone(),
             hard: hard.clone(),
         };
-        lifecycle.spawn("listener", answer(connections, self.writes));
+        lifecycle.spawn("listener", holding(noisy.clone(), answer(connections, self.writes)));
         if let Some((delivery, inbox)) = self.delivery {
-            lifecycle.spawn("webhook sender", delivery.run(inbox, runs_ended.clone(), hard.clone()));
+            let sending = delivery.run(inbox, runs_ended.clone(), hard.clone());
+            lifecycle.spawn("webhook sender", holding(noisy.clone(), sending));
         }
         if let Some(internal) = self.internal {
             let (files, clock) = (self.foundation.files.clone(), self.foundation.clock.clone());
             let connections = internal.connections(files, clock, runs_ended.clone(), hard.clone());
             lifecycle.spawn("listener for models", connections.serve());
         }
-        lifecycle.spawn("engine", run_models(self.engine, self.runs, soft.clone(), hard, runs_ended));
+        let running = run_models(self.engine, self.runs, soft.clone(), hard, runs_ended);
+        lifecycle.spawn("engine", holding(noisy, running));
         lifecycle.spawn(
             "metrics",
             keep_metrics(surroundings.metrics.clone(), surroundings.clock.clone(), soft.clone()),
@@ -132,6 +140,12 @@ fn scripts(config: &Config) -> &[PathBuf] {
         tracing::info!(roles = %config.roles, "this server runs no models: the scripts are left to those that do");
     }
     &[]
+}
+
+/// Does the work, and lets go of what it holds however it ends.
+async fn holding<T>(held: T, work: impl Future<Output = ()>) {
+    let _held = held;
+    work.await;
 }
 
 async fn answer(connections: Connections, writes: TaskTracker) {
@@ -199,6 +213,7 @@ fn engine(
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
+        spans: foundation.spans.clone(),
         handoff,
         node: foundation.node.clone(),
         roles: foundation.config.roles.to_string(),
@@ -265,6 +280,7 @@ fn sender(foundation: &Foundation) -> Result<Delivery, Error> {
         sink: Arc::new(HttpSink::new(http, guard, Arc::new(SystemResolver), clock.clone())),
         clock,
         entropy: foundation.entropy.clone(),
+        spans: foundation.spans.clone(),
         lease: foundation.lease.clone(),
         links: foundation.links.clone(),
         node: foundation.node.clone(),
@@ -298,6 +314,7 @@ fn router(
         links: foundation.links.clone(),
         clock: foundation.clock.clone(),
         entropy: foundation.entropy.clone(),
+        spans: foundation.spans.clone(),
         vault: foundation.config.vault.clone(),
         roles: foundation.config.roles,
         lease: foundation.lease.clone(),

@@ -26,6 +26,7 @@ mod secrets;
 mod stream;
 mod surface;
 mod tail;
+mod traces;
 mod transfer;
 mod trigger;
 mod uploads;

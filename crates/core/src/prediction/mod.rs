@@ -19,6 +19,7 @@ use crate::json::Json;
 use crate::model::ModelName;
 use crate::text_enum;
 use crate::time::Timestamp;
+use crate::trace::SpanContext;
 use crate::webhook::event::Webhook;
 
 pub use apply::{Completed, Event, InvalidTransition, Loss, Report, RunEnd, Transition, Wants};
@@ -53,6 +54,8 @@ pub struct Request {
     pub streams: bool,
     /// For a training: the model that its result becomes a version of.
     pub destination: Option<ModelName>,
+    /// The span that caused it: the request's own, or its caller's when that is not shown.
+    pub trace: Option<SpanContext>,
 }
 
 /// The owner of predictions, tokens and secrets.

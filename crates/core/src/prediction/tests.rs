@@ -34,6 +34,7 @@ fn prediction(events: EventSet) -> Prediction {
         cancel_at: None,
         streams: true,
         destination: None,
+        trace: None,
     })
 }
 

@@ -7,9 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
-pub use text::{
-    InvalidOption, MAX_METADATA, parse_body, parse_gzip, parse_log_tail, parse_metadata, parse_traceparent,
-};
+use crate::trace::SpanContext;
+pub use text::{InvalidOption, MAX_METADATA, parse_body, parse_gzip, parse_log_tail, parse_metadata};
 
 /// The wishes for one webhook. Without any, messages are as Replicate sends them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +26,10 @@ pub struct WebhookOptions {
     /// Text of the caller that every message carries in a header, as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
-    /// The caller's `traceparent` as [`parse_traceparent`] gives it, so that the messages belong to its trace.
+    /// The span that caused the prediction, so that the messages belong to its trace. It is here as well as in the request,
+    /// because messages are sent without a look at that.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
+    pub traceparent: Option<SpanContext>,
 }
 
 /// How long the body of a message may be, and what happens to a longer one.
@@ -86,5 +86,8 @@ mod tests {
         assert_eq!(text.parse::<WebhookOptions>().expect("its own text"), asked);
         assert_eq!(WebhookOptions::default().to_text(), None);
         assert!(r#"{"schedule":"soon"}"#.parse::<WebhookOptions>().is_err());
+        let traced = r#"{"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"}"#;
+        let read = traced.parse::<WebhookOptions>().expect("a trace");
+        assert_eq!(read.to_text().as_deref(), Some(traced));
     }
 }

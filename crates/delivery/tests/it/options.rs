@@ -38,7 +38,7 @@ async fn messages_carry_the_callers_text_and_trace() {
     let (mut world, receiver) = (World::start().await, Receiver::always(Reply::status(200)).await);
     world.options = WebhookOptions {
         metadata: Some("order=7".to_owned()),
-        traceparent: Some(format!("00-{TRACE}-00f067aa0ba902b7-01")),
+        traceparent: format!("00-{TRACE}-00f067aa0ba902b7-01").parse().ok(),
         body: BodyRule { thin_above: Some(0), log_tail: None },
         ..WebhookOptions::default()
     };

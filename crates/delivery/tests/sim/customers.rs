@@ -86,6 +86,7 @@ impl Customer {
             cancel_at: None,
             streams: false,
             destination: None,
+            trace: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cogwire_core::link::LinkKey;
 use cogwire_core::time::Clock;
+use cogwire_core::trace::NoSpans;
 use cogwire_core::webhook::signature::Secret;
 use cogwire_core::webhook::vault::Vault;
 use cogwire_core::wire::Links;
@@ -127,6 +128,7 @@ impl Machine {
             sink: Arc::new(sink),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(dice),
+            spans: Arc::new(NoSpans),
             lease: Arc::clone(lease),
             links: links(),
             node: epoch.clone(),

@@ -9,7 +9,7 @@ use cogwire_core::webhook::event::WebhookEvent;
 use futures_util::future::join_all;
 
 use super::Home;
-use super::fixture::{World, account, at, id, new, request, request_with_webhook};
+use super::fixture::{TRACE, World, account, at, id, new, request, request_with_webhook};
 use crate::Error;
 use crate::prediction::{CreateOutcome, Idempotency, NewPrediction};
 
@@ -22,6 +22,7 @@ pub async fn a_prediction_is_loaded_as_it_was_created(home: Arc<dyn Home>) {
         cancel_at: Some(at(90_000)),
         streams: false,
         destination: Some("acme/tuned".parse().expect("a model's name")),
+        trace: Some(TRACE.parse().expect("a trace")),
         ..request_with_webhook(1, &[WebhookEvent::Start, WebhookEvent::Completed])
     };
     world.create(asked.clone()).await;

@@ -25,6 +25,9 @@ use crate::prediction::{
 };
 use crate::{NodeEpoch, Store};
 
+/// A trace that predictions may belong to.
+pub(crate) const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 /// The suite's time zero, plus this many milliseconds.
 pub(crate) fn at(millis: i64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + millis * 1000)
@@ -71,6 +74,7 @@ pub(crate) fn request(number: u32) -> Request {
         cancel_at: None,
         streams: true,
         destination: None,
+        trace: None,
     }
 }
 
@@ -361,4 +365,5 @@ pub(crate) async fn find_rows_of_before(store: &dyn Store) {
     assert_eq!((found.model.as_str(), found.recipe), ("acme/story", None));
     let found = store.load(id(1)).await.expect("the row decodes").expect("it is there");
     assert_eq!((found.request.version.clone(), found.request.destination.clone()), (version(1), None));
+    assert_eq!(found.request.trace, None);
 }

@@ -12,7 +12,7 @@ use cogwire_core::webhook::vault::StoredSecret;
 
 use super::events::so_many_events;
 use super::fixture::{
-    World, account, at, id, item, log, new, node, request, request_with_webhook, said, succeeded,
+    TRACE, World, account, at, id, item, log, new, node, request, request_with_webhook, said, succeeded,
 };
 use super::{Home, catalog, random, uploads};
 use crate::account::Token;
@@ -38,6 +38,7 @@ async fn full(home: Arc<dyn Home>) -> World {
     let training = Request {
         kind: RequestKind::Training,
         destination: Some("acme/tuned".parse().expect("a model's name")),
+        trace: Some(TRACE.parse().expect("a trace")),
         ..request(1)
     };
     let upload = uploads::upload(1, "acme");

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") },
     Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_models.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_delivery.sql") },
+    Migration { version: 4, sql: include_str!("../../migrations/postgres/0004_traces.sql") },
 ];
 
 /// Brings the connection's current schema to the newest of `steps`. Of several servers one does it and the others wait.

@@ -161,6 +161,7 @@ pub static TABLES: [Table; 18] = [
             boolean("data_removed"),
             text("destination").optional(),
             text("webhook_options").optional(),
+            text("trace").optional(),
         ],
     },
     Table {

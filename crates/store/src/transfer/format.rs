@@ -11,7 +11,7 @@ use super::digest::{Digests, TableDigest};
 use super::row::Row;
 
 /// The version of the format. It grows with every change of the tables or columns that are moved.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// What the first line calls itself.
 const FORMAT: &str = "cogwire-export";

@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 use super::at::At;
 use super::auth::Caller;
+use super::trace::About;
 use super::versions::Runnable;
 use super::{Api, Failure, answer, body, warnings};
 use asked::Asked;
@@ -139,6 +140,7 @@ impl Order {
             cancel_at: self.asked.cancel_after.map(|life| created_at + life),
             streams: self.version.streams && self.kind() == Kind::Prediction,
             destination: self.destination.clone(),
+            trace: self.asked.options.traceparent,
         })
     }
 
@@ -225,6 +227,7 @@ impl Order {
         let mut response = answer::json(status, prediction_body(prediction, &self.api.links, mask));
         let location = HeaderValue::from_str(&self.api.links.get(prediction.id()));
         response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
+        response.extensions_mut().insert(About(prediction.id()));
         response
     }
 }

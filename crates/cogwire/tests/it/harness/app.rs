@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use cogwire::config::Roles;
+use cogwire::config::{Roles, Traces};
 use cogwire_core::time::{Clock, Timestamp};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::Secret;
@@ -37,6 +37,7 @@ pub(crate) struct Options {
     /// The secret that the configuration gives.
     pub(crate) webhook_secret: Option<Secret>,
     pub(crate) vault: Vault,
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Default for Options {
@@ -53,6 +54,7 @@ impl Default for Options {
             webhook_options: WebhookOptions::default(),
             webhook_secret: None,
             vault: Vault::default(),
+            traces: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod clock;
+mod collector;
 mod http;
 mod log;
 mod process;
@@ -11,6 +12,7 @@ mod sse;
 mod store;
 
 pub(crate) use app::{Options, TestApp, hello, pause};
+pub(crate) use collector::{Collector, Seen};
 pub(crate) use http::{Http, Reply, read, send, try_send};
 pub(crate) use log::Log;
 pub(crate) use process::{Process, TOKEN, cogwire, output, serve, serve_at};

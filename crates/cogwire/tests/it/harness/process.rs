@@ -38,8 +38,14 @@ impl Process {
 
     /// The same with any command that serves.
     pub(crate) async fn start_as(command: Command) -> Self {
+        Self::start_with(command, Log::default()).await
+    }
+
+    /// The same, and keeps what it says.
+    pub(crate) async fn start_with(command: Command, log: Log) -> Self {
         let (found, url) = mpsc::channel();
         let child = spawn(command, move |line| {
+            log.push(line);
             // Only the first one is waited for.
             bound_url(line).into_iter().for_each(|url| drop(found.send(url)));
         });

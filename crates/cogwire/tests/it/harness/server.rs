@@ -92,6 +92,7 @@ fn config(dir: &Path, options: &Options) -> Config {
     config.webhooks.options = options.webhook_options.clone();
     config.secrets.webhook_secret = options.webhook_secret.clone();
     config.vault = options.vault.clone();
+    config.traces = options.traces.clone();
     config.public_url = options.public_url.as_ref().map(|url| url.parse().expect("a URL"));
     config.output_files = match options.output_files.as_str() {
         "auto" => FileMode::Auto,

@@ -46,6 +46,7 @@ fn prediction(rule: BodyRule, shape: PayloadShape, content: Content, outcome: Ou
         cancel_at: None,
         streams: true,
         destination: None,
+        trace: None,
     };
     let ended = Ended { outcome, started_at: Some(CREATED), completed_at: CREATED };
     Prediction { state: State::Ended(ended), content, ..Prediction::new(request) }

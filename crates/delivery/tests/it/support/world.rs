@@ -10,6 +10,7 @@ use cogwire_core::prediction::{
     AccountId, ChunkEvent, Event, Kind, Prediction, Report, Request, RunEnd, Source,
 };
 use cogwire_core::time::{Clock, Entropy};
+use cogwire_core::trace::NoSpans;
 use cogwire_core::webhook::event::{EventSet, PayloadShape, Webhook, WebhookEvent};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::signature::{self, Received, Secret};
@@ -131,6 +132,7 @@ impl World {
             sink: Arc::new(sink),
             clock,
             entropy: Arc::new(Counter::default()),
+            spans: Arc::new(NoSpans),
             lease,
             links: self.links.clone(),
             node: self.node.clone(),
@@ -199,6 +201,7 @@ impl World {
             cancel_at: None,
             streams: false,
             destination: None,
+            trace: None,
         }
     }
 

@@ -101,6 +101,7 @@ impl World {
             version: version(),
             kind: cogwire_core::prediction::Kind::Prediction,
             input: Json::number(number.into()),
+            trace: None,
         };
         (self.runner.start(job, cancel.clone()).expect("the version is served"), cancel)
     }

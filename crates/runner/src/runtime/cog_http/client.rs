@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cogwire_core::time::Clock;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use cogwire_core::trace::SpanContext;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -45,6 +46,8 @@ pub(super) struct Call {
     pub(super) body: Option<Bytes>,
     /// Asks for a stream of events.
     pub(super) stream: bool,
+    /// The span that causes it.
+    pub(super) trace: Option<SpanContext>,
 }
 
 /// What it answered.
@@ -82,19 +85,23 @@ pub(super) struct Client {
 
 impl Call {
     pub(super) fn get(path: &str) -> Self {
-        Self { method: Method::GET, path: path.to_owned(), body: None, stream: false }
+        Self { method: Method::GET, path: path.to_owned(), body: None, stream: false, trace: None }
     }
 
     pub(super) fn post(path: String) -> Self {
-        Self { method: Method::POST, path, body: Some(Bytes::from_static(b"{}")), stream: false }
+        Self { method: Method::POST, path, body: Some(Bytes::from_static(b"{}")), stream: false, trace: None }
     }
 
     pub(super) fn put(path: String, body: impl Into<Bytes>) -> Self {
-        Self { method: Method::PUT, path, body: Some(body.into()), stream: false }
+        Self { method: Method::PUT, path, body: Some(body.into()), stream: false, trace: None }
     }
 
     pub(super) fn streamed(self) -> Self {
         Self { stream: true, ..self }
+    }
+
+    pub(super) fn traced(self, trace: Option<SpanContext>) -> Self {
+        Self { trace, ..self }
     }
 }
 
@@ -164,6 +171,10 @@ impl Client {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accept = if call.stream { "text/event-stream" } else { "application/json" };
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        if let Some(trace) = call.trace {
+            let trace = HeaderValue::from_str(&trace.to_string()).expect("it is printable ASCII");
+            headers.insert(HeaderName::from_static("traceparent"), trace);
+        }
         request
     }
 

@@ -61,7 +61,7 @@ pub(super) async fn run(server: &Arc<Server>, job: &Job, reporter: &Reporter) ->
     let inbox = server.callbacks.as_ref().map(super::callbacks::Callbacks::inbox);
     let body = request(server, job, inbox.as_ref());
     let path = format!("/predictions/{}", job.prediction);
-    let creating = create(server, Call::put(path.clone(), body));
+    let creating = create(server, Call::put(path.clone(), body).traced(job.trace));
     let created_at = server.clock.monotonic();
     let feed = feed::open(server, &path, inbox);
     let mut run = Run { server, reporter, seen: Seen::new(&server.facts), feed };

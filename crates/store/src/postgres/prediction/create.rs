@@ -34,10 +34,11 @@ pub(in crate::postgres) const CREATE: &str = "
       INSERT INTO upload_use (upload, prediction_id) SELECT * FROM unnest($22::text[], $23::text[])
       ON CONFLICT (upload, prediction_id) DO NOTHING)
     INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, cancel_at, streams, input,
-      webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload, destination, webhook_options)
+      webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload, destination, webhook_options,
+      trace)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
       $9::bigint[], $10::boolean[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[],
-      $21::text[], $24::text[])";
+      $21::text[], $24::text[], $25::text[])";
 
 /// Takes a key for a request, unless an earlier request has it that has not expired. Of two nodes that use it at once, one
 /// waits for the other.
@@ -116,9 +117,10 @@ async fn insert(db: &Db, new: &[Arc<NewPrediction>]) -> Outcome<()> {
         new.iter().flat_map(|new| new.uploads.iter().map(|upload| (upload, new.request.id))).collect();
     let uses =
         Columns::of(&uses).and(|(upload, _)| upload.as_str()).and(|(_, prediction)| prediction.as_str());
-    let options = Columns::of(new)
-        .and(|new| new.request.webhook.as_ref().and_then(|webhook| webhook.options.to_text()));
-    db.execute(CREATE, &[columns.values(), uses.values(), options.values()].concat()).await?;
+    let wishes = Columns::of(new)
+        .and(|new| new.request.webhook.as_ref().and_then(|webhook| webhook.options.to_text()))
+        .and(|new| new.request.trace.map(|trace| trace.to_string()));
+    db.execute(CREATE, &[columns.values(), uses.values(), wishes.values()].concat()).await?;
     Ok(())
 }
 

@@ -21,7 +21,7 @@ macro_rules! columns {
     () => {
         "p.id, p.account, p.kind, p.model, p.version, p.source, p.status, p.created_at, p.started_at, p.completed_at,
          p.cancel_at, p.streams, p.input, p.webhook_url, p.webhook_origin, p.webhook_events, p.webhook_filter,
-         p.webhook_payload, p.webhook_options, p.output, p.metrics, p.error, p.data_removed, p.destination,
+         p.webhook_payload, p.webhook_options, p.output, p.metrics, p.error, p.data_removed, p.destination, p.trace,
          COALESCE(l.revision, p.revision) AS revision, COALESCE(l.next_event, p.next_event) AS next_event"
     };
 }
@@ -126,6 +126,7 @@ fn request(row: Row<'_>) -> Outcome<Request> {
         cancel_at: row.optional_time("cancel_at")?,
         streams: row.get("streams")?,
         destination: row.parse_optional("destination")?,
+        trace: row.parse_optional("trace")?,
     })
 }
 

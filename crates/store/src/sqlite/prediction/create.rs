@@ -26,8 +26,8 @@ fn insert_prediction(db: &Connection, request: &Request) -> Outcome<()> {
     let webhook = request.webhook.as_ref();
     let sql = "INSERT INTO prediction (id, account, kind, model, version, source, status, created_at, cancel_at, streams,
                  input, webhook_url, webhook_origin, webhook_events, webhook_filter, webhook_payload,
-                 webhook_options, destination)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+                 webhook_options, destination, trace)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     db.prepare_cached(sql)?.execute(params![
         request.id.as_str(),
         request.account.0,
@@ -47,6 +47,7 @@ fn insert_prediction(db: &Connection, request: &Request) -> Outcome<()> {
         webhook.map(|webhook| webhook.payload.as_str()),
         webhook.and_then(|webhook| webhook.options.to_text()),
         request.destination.as_ref().map(ModelName::as_str),
+        request.trace.map(|trace| trace.to_string()),
     ])?;
     Ok(())
 }

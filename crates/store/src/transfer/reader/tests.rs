@@ -71,8 +71,8 @@ fn what_is_wrong_is_said_with_its_line() {
         (0, &header.replace("cogwire-export", "else"), "line 1: it does not begin like an export"),
         (
             0,
-            &header.replace(r#""version":3"#, r#""version":9"#),
-            "line 1: this is version 9 of the format, and this cogwire reads version 3",
+            &header.replace(r#""version":4"#, r#""version":9"#),
+            "line 1: this is version 9 of the format, and this cogwire reads version 4",
         ),
         (0, &header.replace("1970", "never"), "line 1: created_at: "),
         (2, "{\"table\":\"account\"", "line 3: EOF while parsing an object (column 18)"),

@@ -31,6 +31,7 @@ fn a_prediction(filter: Option<EventSet>, ended: bool) -> Prediction {
         cancel_at: None,
         streams: false,
         destination: None,
+        trace: None,
     });
     if ended {
         prediction.state =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use http::{Method, Response};
+use http::{HeaderValue, Method, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
@@ -28,6 +28,8 @@ pub(super) struct Asked {
     /// Asks for a stream of events.
     pub(super) stream: bool,
     pub(super) body: Bytes,
+    /// Its `traceparent`.
+    pub(super) trace: Option<HeaderValue>,
 }
 
 type Body = StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>;
@@ -78,6 +80,7 @@ impl Fake {
 async fn asked(request: http::Request<Incoming>) -> Asked {
     let (head, body) = request.into_parts();
     let stream = head.headers.get("accept").is_some_and(|accept| accept == "text/event-stream");
+    let trace = head.headers.get("traceparent").cloned();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    Asked { method: head.method, path: head.uri.path().to_owned(), stream, body }
+    Asked { method: head.method, path: head.uri.path().to_owned(), stream, body, trace }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::fake::{Answered, Asked, Fake, answer, streamed};
-use super::world::{Story, World, server};
+use super::world::{Story, TRACE, World, server};
 use crate::event::End;
 use crate::instances::{InstanceFigures, InstanceState};
 use crate::runtime::cog_http::CogServer;
@@ -123,6 +123,23 @@ async fn a_stream_that_drops_events_leaves_no_hole() {
         end: End::Canceled,
     };
     assert_eq!(world.run(&json!({})).await, expected);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_run_is_told_of_the_trace_that_it_is_part_of() {
+    let fake = coglet(false, |asked| async move {
+        match asked.trace {
+            _ if is_look(&asked) => answer(422, "{}"),
+            Some(trace) if trace == TRACE => {
+                answer(200, r#"{"status":"succeeded","output":["a"],"logs":""}"#)
+            }
+            other => answer(500, &format!("{other:?}")),
+        }
+    })
+    .await;
+    let world = World::deaf(&server(&fake.url));
+    assert_eq!(world.run(&json!({})).await.end, End::Succeeded);
     world.end().await;
 }
 

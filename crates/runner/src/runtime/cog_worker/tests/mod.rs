@@ -136,6 +136,7 @@ impl Started {
             version: "5".repeat(64).parse().expect("a version"),
             kind: Kind::Prediction,
             input: Json::from_value(input),
+            trace: None,
         };
         self.tracker.spawn(async move {
             let outcome = instance.run(&job, &reporter).await;

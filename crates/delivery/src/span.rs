@@ -1,0 +1,92 @@
+//! The span of an attempt: the one that the receiver is told of.
+
+use cogwire_core::time::{Entropy, Timestamp};
+use cogwire_core::trace::{Attribute, Span, SpanContext, SpanId, SpanKind, Spans};
+use cogwire_store::delivery::ClaimedLane;
+
+use crate::message::Message;
+use crate::sink::{Answer, Class};
+
+/// An attempt's place in the trace that its prediction belongs to. The receiver is told of it whether anybody here wants to
+/// see it or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AttemptSpan {
+    /// Its own place.
+    pub(crate) context: SpanContext,
+    parent: SpanId,
+}
+
+impl AttemptSpan {
+    /// A span that nobody had before, for a lane that belongs to a trace.
+    pub(crate) fn of(lane: &ClaimedLane, entropy: &dyn Entropy) -> Option<Self> {
+        let cause = lane.options.traceparent?;
+        Some(Self { context: cause.child(entropy), parent: cause.span })
+    }
+
+    /// Records the attempt, if somebody wants to see it. Of where it went only the host is told: a path or a query may be
+    /// secret.
+    pub(crate) fn record(
+        self,
+        spans: &dyn Spans,
+        lane: &ClaimedLane,
+        message: &Message,
+        answer: &Answer,
+        (started_at, ended_at): (Timestamp, Timestamp),
+    ) {
+        if !spans.is_on() || !self.context.is_sampled() {
+            return;
+        }
+        let class = answer.class.as_str();
+        spans.record(Span {
+            name: format!("webhook {}", message.event.as_str()).into(),
+            kind: SpanKind::Client,
+            context: self.context,
+            parent: Some(self.parent),
+            started_at,
+            ended_at,
+            attributes: attributes(lane, message, answer),
+            error: (answer.class != Class::Delivered).then_some(class),
+        });
+    }
+}
+
+fn attributes(lane: &ClaimedLane, message: &Message, answer: &Answer) -> Vec<(&'static str, Attribute)> {
+    let mut attributes: Vec<(_, Attribute)> = vec![
+        ("cogwire.prediction_id", lane.prediction.as_str().into()),
+        ("cogwire.delivery_id", message.id.to_string().into()),
+        ("cogwire.event", message.event.as_str().into()),
+        ("cogwire.attempt", message.attempt.into()),
+        ("cogwire.class", answer.class.as_str().into()),
+        ("http.request.method", "POST".into()),
+        ("server.address", host(&lane.origin).into()),
+    ];
+    attributes.extend(answer.status.map(|status| ("http.response.status_code", status.into())));
+    attributes
+}
+
+/// The host of an origin, which is a scheme, a host and maybe a port.
+fn host(origin: &str) -> &str {
+    let place = origin.split_once("://").map_or(origin, |(_, place)| place);
+    match place.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => place,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn of_an_origin_only_the_host_is_told() {
+        for (origin, expected) in [
+            ("https://example.com", "example.com"),
+            ("http://localhost:3000", "localhost"),
+            ("http://[::1]:3000", "[::1]"),
+            ("https://[2001:db8::1]", "[2001:db8::1]"),
+            ("http://127.0.0.1:80", "127.0.0.1"),
+        ] {
+            assert_eq!(host(origin), expected);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+-- Nothing here rewrites or reads a large table: see the second migration.
+
+-- The span that caused the prediction, as a traceparent; NULL when nobody traces it.
+ALTER TABLE prediction ADD COLUMN trace text;
