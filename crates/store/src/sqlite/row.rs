@@ -1,11 +1,12 @@
 //! Reading rows. What does not decode is an error that names table, column and row.
 
+use std::cell::Cell;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use cogwire_core::json::Json;
 use cogwire_core::time::Timestamp;
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, ValueRef};
 
 use super::failure::{Failure, Outcome};
 use crate::error::Error;
@@ -14,17 +15,20 @@ use crate::error::Error;
 pub(super) struct Row<'a> {
     row: &'a rusqlite::Row<'a>,
     table: &'static str,
+    /// Where the next column is looked for first: most are read in their order, and a search compares many names.
+    next: Cell<usize>,
 }
 
 impl<'a> Row<'a> {
     /// A row of `table`; its first column is its key.
     pub(super) fn new(table: &'static str, row: &'a rusqlite::Row<'a>) -> Self {
-        Self { row, table }
+        Self { row, table, next: Cell::new(0) }
     }
 
     /// A value that SQLite's own types hold.
     pub(super) fn get<T: FromSql>(&self, column: &'static str) -> Outcome<T> {
-        self.row.get(column).map_err(|error| self.corrupt(column, &error))
+        let value = self.value(column)?;
+        T::column_result(value).map_err(|error| self.corrupt(column, &error))
     }
 
     /// A text that stands for something, if it is there.
@@ -32,8 +36,7 @@ impl<'a> Row<'a> {
         &self,
         column: &'static str,
     ) -> Outcome<Option<T>> {
-        let text =
-            self.row.get_ref(column)?.as_str_or_null().map_err(|error| self.corrupt(column, &error))?;
+        let text = self.value(column)?.as_str_or_null().map_err(|error| self.corrupt(column, &error))?;
         text.map(str::parse).transpose().map_err(|error| self.corrupt(column, &error))
     }
 
@@ -44,7 +47,7 @@ impl<'a> Row<'a> {
 
     /// A text that is not parsed.
     pub(super) fn text(&self, column: &'static str) -> Outcome<&'a str> {
-        let value = self.row.get_ref(column)?;
+        let value = self.value(column)?;
         value.as_str().map_err(|error| self.corrupt(column, &error))
     }
 
@@ -67,13 +70,21 @@ impl<'a> Row<'a> {
     /// JSON text, if it is there.
     pub(super) fn optional_json(&self, column: &'static str) -> Outcome<Option<Json>> {
         let text: Option<&str> =
-            self.row.get_ref(column)?.as_str_or_null().map_err(|error| self.corrupt(column, &error))?;
+            self.value(column)?.as_str_or_null().map_err(|error| self.corrupt(column, &error))?;
         text.map(Json::parse).transpose().map_err(|error| self.corrupt(column, &error))
     }
 
     /// JSON text.
     pub(super) fn json(&self, column: &'static str) -> Outcome<Json> {
         self.optional_json(column)?.ok_or_else(|| self.corrupt(column, &"it is NULL"))
+    }
+
+    fn value(&self, column: &'static str) -> Outcome<ValueRef<'a>> {
+        let statement = self.row.as_ref();
+        let is_next = statement.column_name(self.next.get()).is_ok_and(|name| name == column);
+        let index = if is_next { self.next.get() } else { statement.column_index(column)? };
+        self.next.set(index + 1);
+        Ok(self.row.get_ref(index)?)
     }
 
     /// The error for a column that does not decode.
