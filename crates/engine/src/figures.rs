@@ -29,11 +29,13 @@ impl Figures {
         self.publish_instances();
         let shared = &self.shared;
         let load = shared.store.load_figures().await?;
-        let backlog = shared.store.backlog().await?;
-        let oldest = backlog.oldest.map_or(0.0, |oldest| shared.clock.now().since(oldest).as_secs_f64());
+        let now = shared.clock.now();
+        let backlog = shared.store.backlog(now).await?;
+        let oldest = backlog.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
         metrics::gauge!("cogwire_predictions_queued").set(load.queued as f64);
         metrics::gauge!("cogwire_predictions_running").set(load.running as f64);
         metrics::gauge!("cogwire_webhook_pending").set(backlog.pending as f64);
+        metrics::gauge!("cogwire_webhook_due").set(backlog.due as f64);
         metrics::gauge!("cogwire_webhook_oldest_pending_seconds").set(oldest);
         metrics::gauge!("cogwire_webhook_exhausted").set(backlog.exhausted as f64);
         Ok(Round::Done)

@@ -280,13 +280,26 @@ pub enum ResendOutcome {
     NotFound,
 }
 
+/// Which messages to send again, of those that were given up.
+#[derive(Debug, Clone)]
+pub struct ResendSince {
+    /// Whose.
+    pub account: AccountId,
+    /// Only those that were made or last tried then or later.
+    pub since: Timestamp,
+    /// Only those that follow this one in the order of their ids: where an earlier request stopped.
+    pub after: Option<DeliveryId>,
+    /// The most messages to look at.
+    pub limit: u32,
+}
+
 /// What becomes of a request to send many again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResentSince {
     /// Messages that are due now.
     pub queued: u32,
-    /// Whether there were more than the limit allowed.
-    pub more: bool,
+    /// The last message that was looked at, when there are more: what was sent again and is given up once more comes before it.
+    pub next: Option<DeliveryId>,
 }
 
 /// How much is unsent.
@@ -294,6 +307,8 @@ pub struct ResentSince {
 pub struct Backlog {
     /// Final messages that wait.
     pub pending: u64,
+    /// Those of them that are due now, or on their way: the others wait for their next attempt.
+    pub due: u64,
     /// Since when the longest of them waits: since it was made, was sent again by hand, or was first tried then.
     pub oldest: Option<Timestamp>,
     /// Final messages that were given up.
@@ -341,17 +356,12 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// Owes a message again.
     async fn resend(&self, id: DeliveryId, now: Timestamp) -> Result<ResendOutcome>;
 
-    /// Owes again what the account's receivers did not take: exhausted messages that were made or last tried at `since` or later,
-    /// the oldest first, at most `limit` of them in one transaction.
-    async fn resend_since(
-        &self,
-        account: &AccountId,
-        since: Timestamp,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<ResentSince>;
+    /// Owes again what the account's receivers did not take. It looks at a bounded number of exhausted messages, the oldest first,
+    /// and says where to go on.
+    async fn resend_since(&self, wanted: &ResendSince, now: Timestamp) -> Result<ResentSince>;
 
-    /// Deletes messages made before `cutoff` that are not owed any more, with their attempts; at most `limit` messages.
+    /// Deletes messages made before `cutoff` that are not owed any more, with their attempts; at most `limit` messages. One that
+    /// was given up stays until its last attempt is as old.
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64>;
 
     /// Looks at `limit` attempts after a place, of predictions made before `cutoff`, and forgets what was sent and what came back
@@ -363,6 +373,6 @@ pub trait DeliveryStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Option<AttemptPlace>>;
 
-    /// How much is unsent.
-    async fn backlog(&self) -> Result<Backlog>;
+    /// How much is unsent now. Counting takes a moment for each million that waits.
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog>;
 }

@@ -2,8 +2,8 @@
 //! receiving webhooks, or beside it.
 //!
 //! There is an event for each final message, with the message's bytes, for as long as the message is kept. Whoever reads on from
-//! the last event that it has seen misses none, however many servers write at the same time. Events say nothing about
-//! sending.
+//! the last event that it has seen misses none, however many servers write at the same time, or can tell that it came too
+//! late. Events say nothing about sending.
 
 use std::fmt;
 use std::str::FromStr;
@@ -64,6 +64,10 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// The last of the account's events, to read on from now; `None` when there is none.
     async fn latest_event(&self, account: &AccountId) -> Result<Option<EventCursor>>;
+
+    /// The last of the account's events that are not kept any more; `None` when all are. A reader that has not come as far as
+    /// that has missed something, unless it has read it in the meantime: ask after the events.
+    async fn last_gone_event(&self, account: &AccountId) -> Result<Option<EventCursor>>;
 }
 
 impl EventCursor {

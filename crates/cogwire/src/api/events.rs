@@ -1,7 +1,8 @@
 //! `GET /events`: how predictions and trainings ended, in the order of their commits.
 //!
 //! A receiver that was down reads what it missed, from where it was. The cursor is a place in the order of commits, so whatever
-//! is committed later is found after it, whoever began it first.
+//! is committed later is found after it, whoever began it first. Events are not kept for ever: a reader that comes too late is
+//! told.
 
 mod asked;
 mod page;
@@ -20,7 +21,7 @@ use super::auth::Caller;
 use super::query::Query;
 use super::{Api, Failure, answer};
 use asked::{After, Asked};
-use page::Page;
+use page::{Page, Place};
 
 /// The longest pause between two looks: that something has ended may be said to nobody.
 const LOOK: Duration = Duration::from_secs(1);
@@ -44,14 +45,11 @@ impl Api {
         let mut over = self.clock.sleep(asked.wait);
         // Before the first look: an end that comes at once is not missed.
         let mut ends = self.engine.ends();
-        let from = match asked.after {
-            After::Start => None,
-            After::Now => self.store.latest_event(account).await?,
-            After::Event(cursor) => Some(cursor),
-        };
+        let place = self.place(account, &asked.after).await?;
         loop {
-            let page = Page::new(self.store.events(account, from, asked.limit).await?, from);
-            if !page.is_empty() || asked.wait.is_zero() {
+            let rows = self.store.events(account, place.cursor(), asked.limit).await?;
+            let page = Page::new(rows, place, self.store.last_gone_event(account).await?);
+            if page.is_news() || asked.wait.is_zero() {
                 return Ok(page);
             }
             tokio::select! {
@@ -61,6 +59,14 @@ impl Api {
                 () = self.clock.sleep(LOOK) => {}
             }
         }
+    }
+
+    async fn place(&self, account: &AccountId, after: &After) -> Result<Place, Failure> {
+        Ok(match after {
+            After::Start => Place::Any(None),
+            After::Now => Place::Any(self.store.latest_event(account).await?),
+            After::Event(cursor) => Place::Seen(*cursor),
+        })
     }
 
     async fn next_end(&self, ends: &mut watch::Receiver<u64>) {

@@ -81,6 +81,34 @@ async fn a_receiver_that_was_down_catches_up_also_over_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_comes_after_events_are_gone_is_told_and_goes_on() {
+    let app = TestApp::start().await;
+    let start = app.now_cursor().await;
+    let mut ended = Vec::new();
+    for text in ["a", "b"] {
+        let created = app.create(app.with_webhook(hello(text))).await;
+        app.wait_delivery_state(&created, "delivered").await;
+        ended.push(created);
+    }
+    let (seen, place) = app.catch_up(&start, 1, 2).await;
+    let after_first = seen[0]["cursor"].as_str().expect("a cursor");
+    app.advance(Duration::from_secs(8 * 24 * 60 * 60));
+    for created in &ended {
+        app.wait_no_deliveries(created).await;
+    }
+    // It is told at once, however long it would wait.
+    let late = app.events(&format!("?wait=60&after={after_first}")).await;
+    assert_eq!(late, json!({"gap": true, "next": place, "results": []}));
+    for complete in [format!("?after={place}"), "?after=start".to_owned(), "?after=now".to_owned()] {
+        assert_eq!(app.events(&complete).await["gap"], false, "{complete}");
+    }
+    app.wait_ended(&app.create(app.with_webhook(hello("c"))).await).await;
+    let late = app.events(&format!("?wait=10&after={after_first}")).await;
+    assert_eq!((&late["gap"], late["results"].as_array().map(Vec::len)), (&json!(true), Some(1)));
+    assert_eq!(outputs(&app.catch_up(&place, 1, 1).await.0), ["hello c"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_is_answered_when_something_ends() {
     let app = TestApp::start().await;
     let place = app.now_cursor().await;

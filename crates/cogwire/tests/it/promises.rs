@@ -113,6 +113,22 @@ const PROMISES: &[(&str, &[&str])] = &[
             "of_resends_at_once_one_is_queued",
         ],
     ),
+    (
+        "all that was given up since a time is sent again, each once, whatever the receiver says to it",
+        &["whatever_was_given_up_since_a_time_is_sent_again", "what_is_given_up_again_does_not_come_up_again"],
+    ),
+    (
+        "what was given up is kept from then on, however long giving up took",
+        &["a_message_that_is_given_up_late_stays_for_as_long"],
+    ),
+    (
+        "a reader of events misses nothing, or is told",
+        &[
+            "a_reader_misses_nothing_while_many_write",
+            "a_reader_that_comes_after_events_are_gone_is_told_and_goes_on",
+            "events_of_another_server_are_kept_and_its_readers_go_on",
+        ],
+    ),
     // What is rarely tested.
     (
         "a crash loses nothing, and repeats nothing that is known to have arrived",

@@ -63,9 +63,9 @@ async fn whatever_was_given_up_since_a_time_is_sent_again() {
     let after = given_up(&app, &["Bob", "Carol"]).await;
     app.receiver.always(Behaviour::Answer(200));
     let later = (app.now() + Duration::from_secs(1)).to_string();
-    assert_eq!(resend(&app, json!({"since": later})).await, json!({"more": false, "queued": 0}));
+    assert_eq!(resend(&app, json!({"since": later})).await, json!({"next": null, "queued": 0}));
     let answer = resend(&app, json!({"since": since, "state": "exhausted"})).await;
-    assert_eq!(answer, json!({"more": false, "queued": 2}));
+    assert_eq!(answer, json!({"next": null, "queued": 2}));
     for delivery in &after {
         app.wait_resent(delivery).await;
     }

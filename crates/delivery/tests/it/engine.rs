@@ -415,7 +415,7 @@ async fn many_predictions_at_once_are_all_delivered_once() {
     assert_eq!((requests.len(), ids.len()), (800, 800));
     let mut world = Arc::into_inner(world).expect("nobody else has it");
     world.stop_softly().await;
-    assert_eq!(world.store.backlog().await.expect("readable").pending, 0);
+    assert_eq!(world.store.backlog(world.clock.now()).await.expect("readable").pending, 0);
 }
 
 /// All lanes are free: another node could claim them.

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
-use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{
     Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, FinishedAttempt, LaneClaim, LaneClaims,
-    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResendSince, ResentSince,
 };
 use cogwire_store::{DeliveryStore, Error, NodeEpoch, NodeStore, Result, SqliteStore};
 
@@ -181,14 +180,8 @@ impl DeliveryStore for DistantStore {
         self.pass(self.store.resend(id, now)).await
     }
 
-    async fn resend_since(
-        &self,
-        account: &AccountId,
-        since: Timestamp,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<ResentSince> {
-        self.pass(self.store.resend_since(account, since, limit, now)).await
+    async fn resend_since(&self, wanted: &ResendSince, now: Timestamp) -> Result<ResentSince> {
+        self.pass(self.store.resend_since(wanted, now)).await
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
@@ -204,7 +197,7 @@ impl DeliveryStore for DistantStore {
         self.pass(self.store.sweep_reports(cutoff, after, limit)).await
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.pass(self.store.backlog()).await
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog> {
+        self.pass(self.store.backlog(now)).await
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::Request;
+use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent::{self, Completed, Output};
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::Next;
@@ -15,7 +16,7 @@ use super::fixture::{
 };
 use crate::delivery::{
     Attempt, AttemptReport, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, HeaderLines,
-    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince, ResponseReport, Verdict,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResendSince, ResentSince, ResponseReport, Verdict,
 };
 
 /// A prediction that ended at `at(number)`, and the lane with its final message, held.
@@ -142,12 +143,15 @@ pub async fn what_was_given_up_since_a_time_can_be_sent_again(home: Arc<dyn Home
         let verdict = if number == 401 { Verdict::RetryAt(at(9_999)) } else { Verdict::GivenUp };
         world.finish(finished(&world, &held, final_of(&held), 1, verdict), at(500)).await;
     }
-    let resend = async |of: &str, limit| {
-        let resent = world.store.resend_since(&account(of), at(400), limit, at(600)).await;
-        resent.expect("the resend is written")
+    let resend = async |of: &str, after, limit| {
+        let wanted = ResendSince { account: account(of), since: at(400), after, limit };
+        world.store.resend_since(&wanted, at(600)).await.expect("the resend is written")
     };
-    assert_eq!(resend("other", 9).await, ResentSince { queued: 0, more: false });
-    assert_eq!(resend("acme", 2).await, ResentSince { queued: 2, more: true });
+    let key = |number| DeliveryId { prediction: id(number), seq: 1 };
+    assert_eq!(resend("other", None, 9).await, ResentSince { queued: 0, next: None });
+    // The first one was given up before, and so was the fourth.
+    assert_eq!(resend("acme", None, 2).await, ResentSince { queued: 1, next: Some(key(2)) });
+    assert_eq!(resend("acme", Some(key(2)), 2).await, ResentSince { queued: 1, next: Some(key(400)) });
     let claimed = async || {
         let lanes = world.claim_lanes(at(600)).await;
         let last = |lane: &ClaimedLane| lane.lane.last.clone().expect("it is owed");
@@ -157,11 +161,36 @@ pub async fn what_was_given_up_since_a_time_can_be_sent_again(home: Arc<dyn Home
         lanes.iter().map(|lane| lane.prediction).collect::<Vec<_>>()
     };
     assert_eq!(claimed().await, [id(2), id(400)]);
-    assert_eq!(resend("acme", 2).await, ResentSince { queued: 1, more: false });
+    assert_eq!(resend("acme", Some(key(400)), 2).await, ResentSince { queued: 1, next: None });
     assert_eq!(claimed().await, [id(402)]);
-    assert_eq!(resend("acme", 2).await, ResentSince { queued: 0, more: false });
-    let first = DeliveryId { prediction: id(1), seq: 1 };
-    assert_eq!(read(&world, first).await.0.state, DeliveryState::Exhausted, "that was before");
+    assert_eq!(resend("acme", None, 9).await, ResentSince { queued: 0, next: None });
+    assert_eq!(read(&world, key(1)).await.0.state, DeliveryState::Exhausted, "that was before");
+}
+
+/// A receiver that refuses at once what is sent again keeps nobody from getting to the end.
+pub async fn what_is_given_up_again_does_not_come_up_again(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let give_up = async |held: ClaimedLane, number, now| {
+        let attempt = finished(&world, &held, final_of(&held), number, Verdict::GivenUp);
+        world.finish(attempt, now).await;
+    };
+    for number in 1..=5 {
+        give_up(ended(&world, number).await, 1, at(20)).await;
+    }
+    let (mut after, mut queued) = (None, Vec::new());
+    loop {
+        let wanted = ResendSince { account: account("acme"), since: at(0), after, limit: 2 };
+        let resent = world.store.resend_since(&wanted, at(30)).await.expect("the resend is written");
+        queued.push(resent.queued);
+        for held in world.claim_lanes(at(30)).await {
+            give_up(held, 2, at(40)).await;
+        }
+        after = resent.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(queued, [2, 2, 1]);
 }
 
 async fn run_with_all_events(world: &World) -> Run {
@@ -306,13 +335,23 @@ pub async fn messages_are_listed_newest_first(home: Arc<dyn Home>) {
     let mut other = world.create_run(other).await;
     world.advance(&mut other, succeeded(), at(30)).await;
 
+    let mut going = world.create_run(request_with_webhook(4, &[Output, Completed])).await;
+    let held = claimed(world.advance_here(&mut going, said(vec![item("x")]), at(30)).await);
+    world.begin(&held, Output, 1, at(30)).await.expect("it is wanted");
+    ended(&world, 5).await;
+
     let all = ListDeliveries { account: account("acme"), state: None, before: None, limit: 10 };
+    let pending = ListDeliveries { state: Some(DeliveryState::Pending), ..all.clone() };
     let key = |number, seq| DeliveryId { prediction: id(number), seq };
     let cases = [
-        (all.clone(), vec![key(2, 1), key(1, 2), key(1, 1)]),
-        (ListDeliveries { limit: 2, ..all.clone() }, vec![key(2, 1), key(1, 2)]),
+        (all.clone(), vec![key(5, 1), key(4, 1), key(2, 1), key(1, 2), key(1, 1)]),
+        (ListDeliveries { limit: 2, ..all.clone() }, vec![key(5, 1), key(4, 1)]),
         (ListDeliveries { before: Some(key(1, 2)), ..all.clone() }, vec![key(1, 1)]),
-        (ListDeliveries { state: Some(DeliveryState::Pending), ..all.clone() }, vec![key(1, 2)]),
+        (pending.clone(), vec![key(5, 1), key(1, 2)]),
+        (ListDeliveries { limit: 1, ..pending.clone() }, vec![key(5, 1)]),
+        (ListDeliveries { before: Some(key(5, 1)), ..pending.clone() }, vec![key(1, 2)]),
+        (ListDeliveries { before: Some(key(1, 2)), ..pending }, vec![]),
+        (ListDeliveries { state: Some(DeliveryState::Sending), ..all.clone() }, vec![key(4, 1)]),
         (ListDeliveries { state: Some(DeliveryState::Exhausted), ..all.clone() }, vec![key(2, 1)]),
         (ListDeliveries { account: account("other"), ..all }, vec![key(3, 1)]),
     ];
@@ -325,7 +364,8 @@ pub async fn messages_are_listed_newest_first(home: Arc<dyn Home>) {
 /// What waits, since when, and what was given up.
 pub async fn the_backlog_is_counted(home: Arc<dyn Home>) {
     let world = World::new(home).await;
-    let backlog = async || world.store.backlog().await.expect("the backlog is read");
+    let backlog_at = async |now: Timestamp| world.store.backlog(now).await.expect("the backlog is read");
+    let backlog = async || backlog_at(at(20)).await;
     assert_eq!(backlog().await, Backlog::default());
     let mut running = run_with_all_events(&world).await;
     world.advance(&mut running, started(at(1)), at(1)).await;
@@ -333,13 +373,15 @@ pub async fn the_backlog_is_counted(home: Arc<dyn Home>) {
     let given_up = ended(&world, 2).await;
     let waiting = ended(&world, 3).await;
     ended(&world, 4).await;
-    assert_eq!(backlog().await, Backlog { pending: 3, oldest: Some(at(2)), exhausted: 0 });
+    assert_eq!(backlog().await, Backlog { pending: 3, due: 3, oldest: Some(at(2)), exhausted: 0 });
     let mut retried = finished(&world, &waiting, final_of(&waiting), 1, Verdict::RetryAt(at(99)));
     retried.attempt.started_at = at(3);
     let given_up_now = finished(&world, &given_up, final_of(&given_up), 1, Verdict::GivenUp);
     let attempts: Vec<FinishedAttempt> = vec![given_up_now, retried];
     world.store.finish_attempts(attempts, at(20)).await.expect("the attempts are written");
-    assert_eq!(backlog().await, Backlog { pending: 2, oldest: Some(at(3)), exhausted: 1 });
+    let expected = Backlog { pending: 2, due: 1, oldest: Some(at(3)), exhausted: 1 };
+    assert_eq!(backlog().await, expected, "one waits for its next attempt");
+    assert_eq!(backlog_at(at(99)).await, Backlog { due: 2, ..expected });
     let mut due = world.claim_lanes(at(99)).await.into_iter();
     let again = due.find(|lane| lane.prediction == id(3)).expect("it is due again");
     world.finish(finished(&world, &again, final_of(&again), 2, Verdict::Delivered), at(99)).await;
@@ -347,7 +389,7 @@ pub async fn the_backlog_is_counted(home: Arc<dyn Home>) {
     let backlog = backlog().await;
     assert_eq!(
         backlog,
-        Backlog { pending: 2, oldest: Some(at(4)), exhausted: 0 },
+        Backlog { pending: 2, due: 1, oldest: Some(at(4)), exhausted: 0 },
         "it waits since it was resent"
     );
 }

@@ -143,6 +143,37 @@ pub async fn events_go_with_their_messages(home: Arc<dyn Home>) {
     assert_eq!(ids(&so_many_events(&world, "acme", Some(all[2].cursor), 1).await), [id(4)]);
 }
 
+/// Whoever comes too late can tell, and whoever has read what is gone has missed nothing.
+pub async fn events_that_are_gone_are_remembered(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let gone = async |of: &str| world.store.last_gone_event(&account(of)).await.expect("the place is read");
+    let owed =
+        |number, of: &str| Request { account: account(of), ..request_with_webhook(number, &[Completed]) };
+    for (number, of) in [(1, "acme"), (2, "acme"), (3, "other"), (4, "acme"), (5, "acme")] {
+        let mut run = world.create_run(owed(number, of)).await;
+        let held = claimed(world.advance_here(&mut run, succeeded(), at(10 * i64::from(number))).await);
+        // The first one waits, and stays for as long.
+        if number != 1 {
+            world.finish(finished(&world, &held, final_of(&held), 1, Verdict::Delivered), at(60)).await;
+        }
+    }
+    let all = so_many_events(&world, "acme", None, 4).await;
+    assert_eq!((gone("acme").await, gone("other").await), (None, None));
+    world.store.sweep_deliveries(at(25), 9).await.expect("the sweep is written");
+    assert_eq!((gone("acme").await, gone("other").await), (Some(all[1].cursor), None));
+    assert_eq!(ids(&events(&world, "acme", None, 9).await), [1, 4, 5].map(id));
+    world.store.sweep_deliveries(at(99), 1).await.expect("the sweep is written");
+    assert_eq!(gone("acme").await, Some(all[1].cursor), "that was somebody else's");
+    world.store.sweep_deliveries(at(99), 9).await.expect("the sweep is written");
+    assert_eq!(gone("acme").await, Some(all[3].cursor));
+    let world = world.restart().await;
+    let gone = world.store.last_gone_event(&account("acme")).await.expect("the place is read");
+    assert_eq!(gone, Some(all[3].cursor));
+    // The clock was set back, and nothing that is kept says how far the events had come.
+    end(&world, 6, "acme", item("x"), at(1)).await;
+    assert_eq!(ids(&so_many_events(&world, "acme", gone, 1).await), [id(6)]);
+}
+
 /// A reader that follows the cursor while many write sees every end once, and a second reader sees the same in the same order.
 pub async fn a_reader_misses_nothing_while_many_write(home: Arc<dyn Home>) {
     const COUNT: u32 = 300;

@@ -111,6 +111,7 @@ macro_rules! contract_tests {
             nodes_that_clean_up_at_once_do_it_once
             idempotency_keys_are_forgotten
             old_messages_are_swept_and_owed_ones_are_not
+            a_message_that_is_given_up_late_stays_for_as_long
             reports_are_forgotten_before_their_attempts
         ]);
         $crate::contract_tests!(@module $home, lanes [
@@ -142,6 +143,7 @@ macro_rules! contract_tests {
             a_postponed_message_spends_no_try
             an_exhausted_message_can_be_sent_again
             what_was_given_up_since_a_time_can_be_sent_again
+            what_is_given_up_again_does_not_come_up_again
             what_cannot_be_sent_again
             a_fenced_attempt_is_recorded
             what_a_receiver_said_is_kept_as_it_was
@@ -156,6 +158,7 @@ macro_rules! contract_tests {
             events_are_read_on_from_a_cursor
             a_page_of_events_is_bounded_in_bytes
             events_go_with_their_messages
+            events_that_are_gone_are_remembered
             a_reader_misses_nothing_while_many_write
         ]);
         $crate::contract_tests!(@module $home, contention [

@@ -256,6 +256,27 @@ pub async fn old_messages_are_swept_and_owed_ones_are_not(home: Arc<dyn Home>) {
     assert_eq!((kept.state, attempts.len()), (DeliveryState::Pending, 1));
 }
 
+/// Giving up may take longer than messages are kept otherwise, and what was given up can be sent again for a while.
+pub async fn a_message_that_is_given_up_late_stays_for_as_long(home: Arc<dyn Home>) {
+    let world = World::new(home).await;
+    let mut messages = Vec::new();
+    for (number, verdict) in [(1, Verdict::GivenUp), (2, Verdict::Delivered)] {
+        let mut run = world.create_run(request_with_webhook(number, &[WebhookEvent::Completed])).await;
+        let held = claimed(world.advance_here(&mut run, succeeded(), at(10)).await);
+        let mut attempt = finished(&world, &held, final_of(&held), 1, verdict);
+        attempt.attempt.started_at = at(500);
+        messages.push(final_of(&held));
+        world.finish(attempt, at(500)).await;
+    }
+    let sweep = |cutoff| world.store.sweep_deliveries(cutoff, 10);
+    let is_there =
+        async |message| world.store.delivery(message).await.expect("the message is read").is_some();
+    assert_eq!(sweep(at(500)).await.expect("the sweep is written"), 1);
+    assert_eq!((is_there(messages[0]).await, is_there(messages[1]).await), (true, false));
+    assert_eq!(sweep(at(501)).await.expect("the sweep is written"), 1);
+    assert!(!is_there(messages[0]).await);
+}
+
 /// What was sent and what came back goes first; that there was an attempt, and how it ended, stays.
 pub async fn reports_are_forgotten_before_their_attempts(home: Arc<dyn Home>) {
     let world = World::new(home).await;

@@ -36,6 +36,7 @@ mod delivery;
 mod failure;
 mod node;
 mod prediction;
+mod restored;
 mod row;
 mod schema;
 mod setup;
@@ -127,6 +128,7 @@ impl PostgresStore {
         let connector = Connector::new(&options)?;
         alone::refuse_when_alone(&connector).await?;
         schema::migrate(&connector, schema::MIGRATIONS).await?;
+        restored::adopt(&connector).await?;
         Ok(Self::start(connector, &options))
     }
 

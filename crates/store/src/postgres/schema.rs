@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, sql: include_str!("../../migrations/postgres/0002_models.sql") },
     Migration { version: 3, sql: include_str!("../../migrations/postgres/0003_delivery.sql") },
     Migration { version: 4, sql: include_str!("../../migrations/postgres/0004_traces.sql") },
+    Migration { version: 5, sql: include_str!("../../migrations/postgres/0005_events.sql") },
 ];
 
 /// Brings the connection's current schema to the newest of `steps`. Of several servers one does it and the others wait.

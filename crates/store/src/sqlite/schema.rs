@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("../../migrations/sqlite/0003_models.sql") },
     Migration { version: 4, sql: include_str!("../../migrations/sqlite/0004_delivery.sql") },
     Migration { version: 5, sql: include_str!("../../migrations/sqlite/0005_traces.sql") },
+    Migration { version: 6, sql: include_str!("../../migrations/sqlite/0006_events.sql") },
 ];
 
 /// Brings the database to the newest of `steps`. One that has a version already is first copied into the data directory's

@@ -11,7 +11,7 @@ use cogwire_core::id::DeliveryId;
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::wire::ErrorBody;
-use cogwire_store::delivery::{DeliveryState, ResendOutcome};
+use cogwire_store::delivery::{DeliveryState, ResendOutcome, ResendSince};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
@@ -23,8 +23,8 @@ use crate::api::auth::Caller;
 use crate::api::members::Members;
 use crate::api::{Api, Failure, answer, body};
 
-/// The most messages that one request names, or that one request for all of them finds.
-const MOST: usize = 1000;
+/// The most messages that one request names, or that one request for all of them looks at.
+const MOST: u32 = 1000;
 /// How many messages are looked at at once. Their commits are made together.
 const AT_ONCE: usize = 16;
 /// The longest body: ids have 33 characters and a few digits.
@@ -60,8 +60,9 @@ pub(in crate::api) async fn many(
             let results = api.detached(async move { resend_all(&owned, &account, ids).await }).await?;
             Ok(answer::value(StatusCode::ACCEPTED, &Resent::new(results)))
         }
-        Asked::Since(since) => {
-            let found = api.detached(async move { resend_since(&owned, &account, since).await }).await?;
+        Asked::Since { since, after } => {
+            let wanted = ResendSince { account, since, after, limit: MOST };
+            let found = api.detached(async move { resend_since(&owned, &wanted).await }).await?;
             Ok(answer::value(StatusCode::ACCEPTED, &found))
         }
     }
@@ -72,8 +73,8 @@ pub(in crate::api) async fn many(
 enum Asked {
     /// These.
     Ids(Vec<String>),
-    /// Those that were made or given up since then, and nobody took.
-    Since(Timestamp),
+    /// Those that were made or tried since then, that nobody took, and that follow `after`.
+    Since { since: Timestamp, after: Option<DeliveryId> },
 }
 
 /// What became of messages that were named.
@@ -93,8 +94,8 @@ struct ResentOne {
 /// What became of those that were looked for.
 #[derive(Debug, Serialize)]
 struct ResentSince {
-    more: bool,
-    queued: u64,
+    next: Option<String>,
+    queued: u32,
 }
 
 impl Resent {
@@ -107,12 +108,13 @@ impl Resent {
 impl Asked {
     fn read(body: &[u8]) -> Result<Self, ErrorBody> {
         const EITHER: &str = "Either ids or since is required";
-        let mut members = Members::read(body, &["ids", "since", "state"])?;
+        let mut members = Members::read(body, &["after", "ids", "since", "state"])?;
         let (ids, since) = (members.take("ids"), members.take("since"));
         check_state(&mut members, ids.is_some());
+        let after = place_of(&mut members, ids.is_some());
         let read = match (ids, since) {
             (Some(ids), None) => ids_of(&mut members, ids).map(Self::Ids),
-            (None, Some(since)) => time_of(&mut members, since).map(Self::Since),
+            (None, Some(since)) => time_of(&mut members, since).map(|since| Self::Since { since, after }),
             (Some(_), Some(_)) => {
                 members.fault("number_one_of", "", format!("{EITHER}, and not both"));
                 None
@@ -140,14 +142,27 @@ fn check_state(members: &mut Members, has_ids: bool) {
     }
 }
 
+/// Where the request before has stopped.
+fn place_of(members: &mut Members, has_ids: bool) -> Option<DeliveryId> {
+    let text = members.text("after")?;
+    if has_ids {
+        members.fault("number_one_of", "after", "after goes with since, and not with ids");
+    }
+    let place = text.parse().ok();
+    if place.is_none() {
+        members.fault("format", "after", "after must be the next of an earlier answer, as it is");
+    }
+    place
+}
+
 fn ids_of(members: &mut Members, ids: Value) -> Option<Vec<String>> {
     let Ok(ids) = serde_json::from_value::<Vec<String>>(ids) else {
         members.fault("invalid_type", "ids", "Invalid type. Expected: array of strings");
         return None;
     };
-    match ids.len() {
-        0 => members.fault("array_min_items", "ids", "Array must have at least 1 items"),
-        1..=MOST => return Some(ids),
+    match u32::try_from(ids.len()) {
+        Ok(0) => members.fault("array_min_items", "ids", "Array must have at least 1 items"),
+        Ok(1..=MOST) => return Some(ids),
         _ => members.fault("array_max_items", "ids", format!("Array must have at most {MOST} items")),
     }
     None
@@ -180,10 +195,9 @@ async fn resend_own(api: &Api, account: &AccountId, id: &str) -> Result<ResendOu
     Ok(api.store.resend(id, api.now()).await?)
 }
 
-async fn resend_since(api: &Api, account: &AccountId, since: Timestamp) -> Result<ResentSince, Failure> {
-    let limit = u32::try_from(MOST).expect("a constant that fits");
-    let found = api.store.resend_since(account, since, limit, api.now()).await?;
-    Ok(ResentSince { more: found.more, queued: found.queued.into() })
+async fn resend_since(api: &Api, wanted: &ResendSince) -> Result<ResentSince, Failure> {
+    let found = api.store.resend_since(wanted, api.now()).await?;
+    Ok(ResentSince { next: found.next.map(|id| id.to_string()), queued: found.queued })
 }
 
 fn name(outcome: ResendOutcome) -> &'static str {
@@ -218,8 +232,11 @@ mod tests {
         assert_eq!(read(&json!({"ids": ids, "since": null})).expect("valid"), Asked::Ids(ids));
         let since = Timestamp::parse("2026-11-21T09:00:00Z").expect("a time");
         let body = json!({"since": "2026-11-21T10:00:00+01:00", "state": "exhausted"});
-        assert_eq!(read(&body).expect("valid"), Asked::Since(since));
-        assert_eq!(read(&json!({"since": "2026-11-21T09:00:00Z"})).expect("valid"), Asked::Since(since));
+        assert_eq!(read(&body).expect("valid"), Asked::Since { since, after: None });
+        let place = "msg_01m7ypx542artk8z0sr4q96nv2_2";
+        let body = json!({"since": "2026-11-21T09:00:00Z", "after": place});
+        let after = Some(place.parse().expect("an id"));
+        assert_eq!(read(&body).expect("valid"), Asked::Since { since, after });
     }
 
     #[test]
@@ -235,7 +252,8 @@ mod tests {
                 details(json!({"ids": []})),
                 details(json!({"ids": many})),
                 details(json!({"ids": ["msg_1"], "since": "2026-11-21T09:00:00Z"})),
-                details(json!({"ids": ["msg_1"], "state": "exhausted"})),
+                details(json!({"ids": ["msg_1"], "state": "exhausted", "after": "msg_01m7ypx542artk8z0sr4q96nv2_2"})),
+                details(json!({"since": "2026-11-21T09:00:00Z", "after": "msg_1"})),
                 details(json!({"since": "yesterday", "state": "failed", "untill": "now"})),
                 details(json!({"since": 1_700_000_000})),
             ]

@@ -83,16 +83,18 @@ fn refusal(result: &Value) -> Option<&'static str> {
     }
 }
 
-/// Asks until there are no more: a request finds a part of them.
+/// Asks until there are no more: a request looks at a part of them. Each is sent again once, also one that is given up
+/// meanwhile.
 async fn all_since(client: &Client, since: Timestamp, json: bool) -> Outcome {
     let progress = output::spinner();
-    let mut queued = 0;
+    let (mut queued, mut after) = (0, Value::Null);
     loop {
-        let body = json!({"since": since.to_string(), "state": "exhausted"});
-        let answer = client.post("/deliveries/resend", &body).await?;
+        let body = json!({"after": after, "since": since.to_string(), "state": "exhausted"});
+        let mut answer = client.post("/deliveries/resend", &body).await?;
         queued += answer["queued"].as_u64().unwrap_or_default();
         progress.set_message(format!("{queued} so far"));
-        if answer["more"] != json!(true) {
+        after = answer["next"].take();
+        if after.is_null() {
             break;
         }
     }

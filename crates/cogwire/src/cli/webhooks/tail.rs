@@ -97,6 +97,10 @@ impl<'a> Tail<'a> {
         self.under_way.extend(events.iter().map(Message::new));
         let too_many = self.under_way.len().saturating_sub(FOLLOWED);
         self.under_way.drain(..too_many);
+        if page["gap"] == json!(true) {
+            let warning = Style::Warning.paint("warning:");
+            output::say(format_args!("{warning} events from before are missing: they are not kept any more"));
+        }
         if let Some(next) = page["next"].as_str() {
             next.clone_into(&mut self.cursor);
         }

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
-use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{
     Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, FinishedAttempt, LaneClaim, LaneClaims,
-    LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
+    LaneOutcome, ListDeliveries, ResendOutcome, ResendSince, ResentSince,
 };
 use cogwire_store::{DeliveryStore, Error, NodeEpoch, Result, SqliteStore};
 
@@ -93,14 +92,8 @@ impl DeliveryStore for Flaky {
         self.store.resend(id, now).await
     }
 
-    async fn resend_since(
-        &self,
-        account: &AccountId,
-        since: Timestamp,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<ResentSince> {
-        self.store.resend_since(account, since, limit, now).await
+    async fn resend_since(&self, wanted: &ResendSince, now: Timestamp) -> Result<ResentSince> {
+        self.store.resend_since(wanted, now).await
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
@@ -116,7 +109,7 @@ impl DeliveryStore for Flaky {
         self.store.sweep_reports(cutoff, after, limit).await
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.store.backlog().await
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog> {
+        self.store.backlog(now).await
     }
 }

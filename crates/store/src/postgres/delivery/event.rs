@@ -19,6 +19,9 @@ pub(in crate::postgres) const INSERT: &str = "
     SELECT prediction_id, seq, account, created_at, pg_current_xact_id()::text::bigint FROM messages
     WHERE event = 'completed'";
 
+/// A cursor of a transaction that this server has not come to is from before a restore: see [`crate::postgres`]'s `restored`. Its
+/// reader goes on by the time, and from a minute earlier: ends do not become durable in quite the order of their times.
+///
 /// The sizes of bodies are known without reading them, so those beyond the page are never read and sent. A row is found as
 /// `= ANY (ARRAY[…])`: see [`crate::postgres`].
 pub(in crate::postgres) const PAGE: &str = "
@@ -27,7 +30,11 @@ pub(in crate::postgres) const PAGE: &str = "
         sum(delivery.size) OVER (ORDER BY transaction, position, event.prediction_id ROWS UNBOUNDED PRECEDING) AS total
       FROM event JOIN delivery ON delivery.prediction_id = ANY (ARRAY[event.prediction_id]) AND delivery.seq = event.seq
         JOIN prediction ON prediction.id = ANY (ARRAY[event.prediction_id])
-      WHERE event.account = $1 AND (transaction, position, event.prediction_id) > ($2, $3, $4)
+      WHERE event.account = $1 AND (transaction, position, event.prediction_id) > (
+          CASE WHEN $2::bigint < pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN $2::bigint ELSE 0 END,
+          CASE WHEN $2::bigint < pg_snapshot_xmax(pg_current_snapshot())::text::bigint THEN $3::bigint
+            ELSE $3::bigint - 60000000 END,
+          $4)
         AND transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
       ORDER BY transaction, position, event.prediction_id LIMIT $5) AS page
     WHERE total <= $6::bigint OR total = size ORDER BY transaction, position, prediction_id";
@@ -36,6 +43,19 @@ pub(in crate::postgres) const LATEST: &str = "
     SELECT prediction_id, transaction, position FROM event
     WHERE account = $1 AND transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
     ORDER BY transaction DESC, position DESC, prediction_id DESC LIMIT 1";
+
+/// The part of a statement that remembers those of `events`, which it deletes. Accounts come in their order: of statements that
+/// do this at once none waits for another in a circle.
+pub(super) const REMEMBER: &str = "
+    INSERT INTO event_gone (account, transaction, position, prediction_id)
+    SELECT DISTINCT ON (account) account, transaction, position, prediction_id FROM events
+    ORDER BY account, transaction DESC, position DESC, prediction_id DESC
+    ON CONFLICT (account) DO UPDATE
+      SET transaction = EXCLUDED.transaction, position = EXCLUDED.position, prediction_id = EXCLUDED.prediction_id
+      WHERE (EXCLUDED.transaction, EXCLUDED.position, EXCLUDED.prediction_id)
+        > (event_gone.transaction, event_gone.position, event_gone.prediction_id)";
+
+const GONE: &str = "SELECT prediction_id, transaction, position FROM event_gone WHERE account = $1";
 
 pub(super) async fn page(
     db: Db,
@@ -71,6 +91,14 @@ fn decode_cursor(row: Row<'_>) -> Outcome<EventCursor> {
 }
 
 pub(super) async fn latest(db: Db, account: &AccountId) -> Outcome<Option<EventCursor>> {
-    let row = db.query_optional(LATEST, &[&&*account.0]).await?;
+    place(db, LATEST, account).await
+}
+
+pub(super) async fn last_gone(db: Db, account: &AccountId) -> Outcome<Option<EventCursor>> {
+    place(db, GONE, account).await
+}
+
+async fn place(db: Db, sql: &str, account: &AccountId) -> Outcome<Option<EventCursor>> {
+    let row = db.query_optional(sql, &[&&*account.0]).await?;
     row.map(|row| decode_cursor(Row::new("event", &row))).transpose()
 }

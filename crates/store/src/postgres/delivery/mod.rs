@@ -28,7 +28,7 @@ use super::PostgresStore;
 use super::database::{Class, Repeat};
 use crate::delivery::{
     Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim,
-    LaneClaims, LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
+    LaneClaims, LaneOutcome, ListDeliveries, ResendOutcome, ResendSince, ResentSince,
 };
 use crate::error::Result;
 use crate::event::{EventCursor, EventRow, EventStore};
@@ -40,7 +40,7 @@ pub(super) use self::{
     event::LATEST as LATEST_EVENT, event::PAGE as EVENTS, finish::SETTLE, lane::LOCK as LOCK_LANES,
     lane::UPDATE as UPDATE_LANES, message::BODIES, message::LOCK as LOCK_MESSAGES,
     message::UPDATE as UPDATE_MESSAGES, release::INTERRUPT, report::SWEEP as SWEEP_REPORTS,
-    resend::LOCK_SENT, resend::SET_PENDING, resend::SWEEP,
+    resend::EXHAUSTED, resend::LOCK_SENT, resend::SET_PENDING, resend::SWEEP,
 };
 
 #[async_trait]
@@ -93,16 +93,9 @@ impl DeliveryStore for PostgresStore {
         self.database.work(Class::Api, Repeat::Safe, |db| resend::resend(db, id, now)).await
     }
 
-    /// A repeated one finds those of the first try pending, and goes on with what is next.
-    async fn resend_since(
-        &self,
-        account: &AccountId,
-        since: Timestamp,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<ResentSince> {
-        let resend = |db| resend::resend_since(db, account, since, limit, now);
-        self.database.work(Class::Api, Repeat::Safe, resend).await
+    /// A repeated one finds those of the first try pending, and counts only the others.
+    async fn resend_since(&self, wanted: &ResendSince, now: Timestamp) -> Result<ResentSince> {
+        self.database.work(Class::Api, Repeat::Safe, |db| resend::resend_since(db, wanted, now)).await
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
@@ -119,8 +112,8 @@ impl DeliveryStore for PostgresStore {
         self.database.write(Class::Work, Repeat::Safe, sweep).await
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.database.read(Class::Api, read::backlog).await
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog> {
+        self.database.read(Class::Api, |db| read::backlog(db, now)).await
     }
 }
 
@@ -137,5 +130,9 @@ impl EventStore for PostgresStore {
 
     async fn latest_event(&self, account: &AccountId) -> Result<Option<EventCursor>> {
         self.database.read(Class::Api, |db| event::latest(db, account)).await
+    }
+
+    async fn last_gone_event(&self, account: &AccountId) -> Result<Option<EventCursor>> {
+        self.database.read(Class::Api, |db| event::last_gone(db, account)).await
     }
 }

@@ -1,53 +1,66 @@
 //! Owing a message again, and forgetting messages.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use futures_util::future::try_join;
+use tokio_postgres::types::ToSql;
 
+use super::event;
 use super::lane::{LockedLanes, write_lanes};
 use super::message::{decode_id, keys};
-use crate::delivery::{ResendOutcome, ResentSince};
+use crate::delivery::{ResendOutcome, ResendSince, ResentSince};
 use crate::lane::{LaneRow, SentMessage, Write, owe_again};
 use crate::postgres::database::Db;
 use crate::postgres::failure::Outcome;
 use crate::postgres::row::Row;
 
 /// Messages to forget, with their attempts: a range of the primary key, for a message is never older than its prediction,
-/// whose id tells its time. Nodes that sweep at once take different ones, and a message that is being sent again stays.
+/// whose id tells its time. One that was given up has its time from then on, so that it can be sent again. Nodes that sweep at once take different ones, and a message that is being sent again stays.
 ///
 /// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
-pub(in crate::postgres) const SWEEP: &str = "
-    WITH old AS (
-      SELECT prediction_id, seq FROM delivery
-      WHERE prediction_id < $1 AND created_at < $2 AND state IN ('delivered', 'failed', 'interrupted', 'exhausted')
-        AND NOT EXISTS (
-          SELECT 1 FROM lane WHERE lane.prediction_id = ANY (ARRAY[delivery.prediction_id]) AND final_seq IS NOT NULL)
-      ORDER BY prediction_id, seq LIMIT $3 FOR UPDATE SKIP LOCKED),
-    messages AS (
-      DELETE FROM delivery USING old
-      WHERE delivery.prediction_id = ANY (ARRAY[old.prediction_id]) AND delivery.seq = old.seq),
-    events AS (
-      DELETE FROM event USING old
-      WHERE event.prediction_id = ANY (ARRAY[old.prediction_id]) AND event.seq = old.seq),
-    attempts AS (
-      DELETE FROM attempt USING old
-      WHERE attempt.prediction_id = ANY (ARRAY[old.prediction_id]) AND attempt.seq = old.seq)
-    SELECT count(*) FROM old";
+pub(in crate::postgres) static SWEEP: LazyLock<String> = LazyLock::new(|| {
+    let remember = event::REMEMBER;
+    format!(
+        "WITH old AS (
+           SELECT prediction_id, seq FROM delivery
+           WHERE prediction_id < $1 AND created_at < $2 AND state IN ('delivered', 'failed', 'interrupted', 'exhausted')
+             AND (state <> 'exhausted' OR NOT EXISTS (
+               SELECT 1 FROM attempt WHERE attempt.prediction_id = ANY (ARRAY[delivery.prediction_id])
+                 AND attempt.seq = delivery.seq AND attempt.started_at >= $2))
+             AND NOT EXISTS (
+               SELECT 1 FROM lane WHERE lane.prediction_id = ANY (ARRAY[delivery.prediction_id]) AND final_seq IS NOT NULL)
+           ORDER BY prediction_id, seq LIMIT $3 FOR UPDATE SKIP LOCKED),
+         messages AS (
+           DELETE FROM delivery USING old
+           WHERE delivery.prediction_id = ANY (ARRAY[old.prediction_id]) AND delivery.seq = old.seq),
+         events AS (
+           DELETE FROM event USING old
+           WHERE event.prediction_id = ANY (ARRAY[old.prediction_id]) AND event.seq = old.seq
+           RETURNING event.*),
+         gone AS ({remember}),
+         attempts AS (
+           DELETE FROM attempt USING old
+           WHERE attempt.prediction_id = ANY (ARRAY[old.prediction_id]) AND attempt.seq = old.seq)
+         SELECT count(*) FROM old"
+    )
+});
 
 /// The precision of the time in an id.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What was not taken since a time, oldest first. Exhausted messages are few, and have an index of their own.
-const EXHAUSTED_SINCE: &str = "
-    SELECT prediction_id, seq FROM delivery
-    WHERE state = 'exhausted' AND account = $1
-      AND (created_at >= $2 OR EXISTS (
+/// The exhausted messages, which have an index of their own, oldest first, and whether each was made or tried since a time. A row
+/// is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
+pub(in crate::postgres) const EXHAUSTED: &str = "
+    SELECT prediction_id, seq, created_at >= $2 OR EXISTS (
         SELECT 1 FROM attempt WHERE attempt.prediction_id = ANY (ARRAY[delivery.prediction_id])
-          AND attempt.seq = delivery.seq AND attempt.started_at >= $2))
-    ORDER BY prediction_id, seq LIMIT $3";
+          AND attempt.seq = delivery.seq AND attempt.started_at >= $2) AS is_since
+    FROM delivery
+    WHERE state = 'exhausted' AND account = $1 AND (prediction_id, seq) > ($3, $4)
+    ORDER BY prediction_id, seq LIMIT $5";
 
 /// A row is found as `= ANY (ARRAY[…])`: see [`crate::postgres`].
 pub(in crate::postgres) const LOCK_SENT: &str = "
@@ -75,31 +88,27 @@ pub(super) async fn resend(db: Db, id: DeliveryId, now: Timestamp) -> Outcome<Re
 }
 
 /// Those that somebody else resends at the same moment are not counted.
-pub(super) async fn resend_since(
-    db: Db,
-    account: &AccountId,
-    since: Timestamp,
-    limit: u32,
-    now: Timestamp,
-) -> Outcome<ResentSince> {
-    let mut found = exhausted_since(&db, account, since, i64::from(limit) + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let (lanes, mut messages) = lock(&db, &found).await?;
+pub(super) async fn resend_since(db: Db, wanted: &ResendSince, now: Timestamp) -> Outcome<ResentSince> {
+    let found = exhausted(&db, wanted).await?;
+    let next = found.last().filter(|_| found.len() == wanted.limit as usize).map(|(id, _)| *id);
+    let since: Vec<DeliveryId> = found.iter().filter(|(_, is_since)| *is_since).map(|(id, _)| *id).collect();
+    let (lanes, mut messages) = lock(&db, &since).await?;
     messages.retain(SentMessage::is_given_up);
     let queued = u32::try_from(messages.len()).unwrap_or(u32::MAX);
     queue(&db, messages, lanes, now).await?;
-    Ok(ResentSince { queued, more })
+    Ok(ResentSince { queued, next })
 }
 
-async fn exhausted_since(
-    db: &Db,
-    account: &AccountId,
-    since: Timestamp,
-    limit: i64,
-) -> Outcome<Vec<DeliveryId>> {
-    let rows = db.query(EXHAUSTED_SINCE, &[&&*account.0, &since.as_micros(), &limit]).await?;
-    rows.iter().map(|row| decode_id(Row::new("delivery", row))).collect()
+/// Some of the account's exhausted messages, and whether each was made or tried since the time that is asked for.
+async fn exhausted(db: &Db, wanted: &ResendSince) -> Outcome<Vec<(DeliveryId, bool)>> {
+    let ResendSince { account, since, after, limit } = wanted;
+    let (after, seq) =
+        after.as_ref().map_or(("", 0), |after| (after.prediction.as_str(), i64::from(after.seq)));
+    let values: [&(dyn ToSql + Sync); 5] =
+        [&&*account.0, &since.as_micros(), &after, &seq, &i64::from(*limit)];
+    let rows = db.query(EXHAUSTED, &values).await?;
+    let decode = |row: Row<'_>| Ok((decode_id(row)?, row.get("is_since")?));
+    rows.iter().map(|row| decode(Row::new("delivery", row))).collect()
 }
 
 /// Locks messages and their lanes, as far as they are stored; both in the order of their ids.
@@ -147,6 +156,6 @@ async fn set_pending(db: &Db, ids: &[DeliveryId], now: Timestamp) -> Outcome<()>
 
 pub(super) async fn sweep(db: Db, cutoff: Timestamp, limit: u32) -> Outcome<u64> {
     let not_older = PredictionId::first_at(cutoff + MILLISECOND);
-    let row = db.query_one(SWEEP, &[&not_older.as_str(), &cutoff.as_micros(), &i64::from(limit)]).await?;
+    let row = db.query_one(&SWEEP, &[&not_older.as_str(), &cutoff.as_micros(), &i64::from(limit)]).await?;
     Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
 }

@@ -7,6 +7,7 @@ mod losing;
 mod opening;
 mod plans;
 mod repeating;
+mod restoring;
 mod sharing;
 #[cfg(unix)]
 mod tls;

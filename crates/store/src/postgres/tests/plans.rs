@@ -9,8 +9,9 @@ use tokio_postgres::SimpleQueryMessage;
 use super::World;
 use crate::postgres::connection::Dedicated;
 use crate::postgres::delivery::{
-    BODIES, CLAIM_LANES, CLAIM_LANES_OF_ORIGIN, EVENTS, INTERRUPT, LATEST_EVENT, LOCK_LANES, LOCK_MESSAGES,
-    LOCK_SENT, RECORDED, SET_PENDING, SETTLE, SWEEP, SWEEP_REPORTS, UPDATE_LANES, UPDATE_MESSAGES,
+    BODIES, CLAIM_LANES, CLAIM_LANES_OF_ORIGIN, EVENTS, EXHAUSTED, INTERRUPT, LATEST_EVENT, LOCK_LANES,
+    LOCK_MESSAGES, LOCK_SENT, RECORDED, SET_PENDING, SETTLE, SWEEP, SWEEP_REPORTS, UPDATE_LANES,
+    UPDATE_MESSAGES,
 };
 use crate::postgres::node::{FREE_LANES, REQUEUE, SEIZE_LOST};
 use crate::postgres::prediction::{
@@ -49,7 +50,8 @@ fn statements() -> Vec<(&'static str, &'static str)> {
         ("read bodies", BODIES),
         ("look for recorded attempts", &RECORDED),
         ("interrupt messages", INTERRUPT),
-        ("forget messages", SWEEP),
+        ("forget messages", &SWEEP),
+        ("find exhausted messages", EXHAUSTED),
         ("lock messages to send again", LOCK_SENT),
         ("make messages pending", SET_PENDING),
         ("forget reports", SWEEP_REPORTS),

@@ -9,8 +9,8 @@ use crate::postgres::transfer::page_sql;
 use crate::sqlite::testing::SqliteHome;
 use crate::transfer::{Kind, PAGE, Row, TABLES, Table, TransferStore, described};
 
-/// Tables that say nothing about predictions: who runs on this store, and how its schema was made.
-const NOT_MOVED: &str = "('node', 'schema_version')";
+/// Tables that say nothing about predictions: who runs on this store, how far its events are gone, and how its schema was made.
+const NOT_MOVED: &str = "('event_gone', 'node', 'schema_version')";
 
 /// The number of a transaction of this server.
 const NOT_MOVED_COLUMN: &str = "('event', 'transaction')";

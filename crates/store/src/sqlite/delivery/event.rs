@@ -10,9 +10,10 @@ use crate::lane::{LaneRow, NewMessage};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::{Row, int};
 
-/// The clock may have been set back: a position is always above the last one.
+/// The clock may have been set back: a position is always above the last one, also when that one is gone.
 pub(in crate::sqlite) const INSERT: &str = "INSERT INTO event (prediction_id, seq, account, position)
-    VALUES (?1, ?2, ?3, MAX(?4, 1 + COALESCE((SELECT MAX(position) FROM event WHERE account = ?3), 0)))";
+    VALUES (?1, ?2, ?3, MAX(?4, 1 + COALESCE((SELECT MAX(position) FROM event WHERE account = ?3), 0),
+      1 + COALESCE((SELECT position FROM event_gone WHERE account = ?3), 0)))";
 
 pub(in crate::sqlite) const PAGE: &str =
     "SELECT e.prediction_id, e.seq, e.position, p.kind, d.created_at, d.size, d.body
@@ -23,6 +24,14 @@ pub(in crate::sqlite) const PAGE: &str =
 
 pub(in crate::sqlite) const LATEST: &str = "SELECT prediction_id, position FROM event WHERE account = ?1
     ORDER BY position DESC, prediction_id DESC LIMIT 1";
+
+const DELETE: &str = "DELETE FROM event WHERE prediction_id = ?1 AND seq = ?2 RETURNING account, position";
+
+const REMEMBER: &str = "INSERT INTO event_gone (account, position, prediction_id) VALUES (?1, ?2, ?3)
+    ON CONFLICT (account) DO UPDATE SET position = excluded.position, prediction_id = excluded.prediction_id
+    WHERE excluded.position > event_gone.position";
+
+const GONE: &str = "SELECT prediction_id, position FROM event_gone WHERE account = ?1";
 
 /// Writes the event of a final message.
 pub(super) fn insert(db: &Connection, row: &LaneRow, message: &NewMessage) -> Outcome<()> {
@@ -65,14 +74,32 @@ fn decode(row: &Row<'_>) -> Outcome<EventRow> {
     })
 }
 
+/// Deletes the event of a message, if it has one, and remembers that it was there.
+pub(super) fn forget(db: &Connection, id: DeliveryId) -> Outcome<()> {
+    let mut statement = db.prepare_cached(DELETE)?;
+    let place = |row: &rusqlite::Row<'_>| Ok((row.get("account")?, row.get("position")?));
+    let deleted = statement.query_row(params![id.prediction.as_str(), id.seq], place).optional()?;
+    let Some((account, position)): Option<(String, i64)> = deleted else { return Ok(()) };
+    db.prepare_cached(REMEMBER)?.execute(params![account, position, id.prediction.as_str()])?;
+    Ok(())
+}
+
 fn decode_cursor(row: &Row<'_>) -> Outcome<EventCursor> {
     let (position, prediction) = (row.count("position")?, row.parse("prediction_id")?);
     Ok(EventCursor { transaction: 0, position, prediction })
 }
 
 pub(super) fn latest(db: &Connection, account: &AccountId) -> Outcome<Option<EventCursor>> {
-    let mut statement = db.prepare_cached(LATEST)?;
-    let latest =
+    place(db, LATEST, account)
+}
+
+pub(super) fn last_gone(db: &Connection, account: &AccountId) -> Outcome<Option<EventCursor>> {
+    place(db, GONE, account)
+}
+
+fn place(db: &Connection, sql: &str, account: &AccountId) -> Outcome<Option<EventCursor>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let found =
         statement.query_row([&account.0], |row| Ok(decode_cursor(&Row::new("event", row)))).optional()?;
-    latest.transpose()
+    found.transpose()
 }

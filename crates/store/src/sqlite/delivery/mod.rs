@@ -17,11 +17,12 @@ use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::pacing::Lane;
 
 use self::claim::Candidates;
+use self::resend::Exhausted;
 use super::SqliteStore;
 use super::writer::Class;
 use crate::delivery::{
     Attempt, AttemptPlace, Backlog, BeginIntermediate, Delivery, DeliveryStore, FinishedAttempt, LaneClaim,
-    LaneClaims, LaneOutcome, ListDeliveries, ResendOutcome, ResentSince,
+    LaneClaims, LaneOutcome, ListDeliveries, ResendOutcome, ResendSince, ResentSince,
 };
 use crate::error::Result;
 use crate::event::{EventCursor, EventRow, EventStore};
@@ -30,7 +31,7 @@ use crate::node::NodeEpoch;
 #[cfg(test)]
 pub(super) use self::{
     claim::NEXT_ORIGIN, claim::OF_ORIGIN, event::INSERT as INSERT_EVENT, event::LATEST as LATEST_EVENT,
-    event::PAGE as EVENTS, report::PAGE as REPORTS, resend::OLD,
+    event::PAGE as EVENTS, read::BACKLOG, report::PAGE as REPORTS, resend::EXHAUSTED, resend::OLD,
 };
 
 #[async_trait]
@@ -92,24 +93,16 @@ impl DeliveryStore for SqliteStore {
         self.write(Class::Api, move |batch| resend::resend(batch.db, id, now)).await
     }
 
-    async fn resend_since(
-        &self,
-        account: &AccountId,
-        since: Timestamp,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<ResentSince> {
-        let (account, one_more) = (account.clone(), i64::from(limit) + 1);
-        let mut found = self.read(move |db| resend::exhausted_since(db, &account, since, one_more)).await?;
-        let more = found.len() > limit as usize;
-        found.truncate(limit as usize);
-        let queued = match found.is_empty() {
+    async fn resend_since(&self, wanted: &ResendSince, now: Timestamp) -> Result<ResentSince> {
+        let wanted = wanted.clone();
+        let Exhausted { since, next } = self.read(move |db| resend::exhausted(db, &wanted)).await?;
+        let queued = match since.is_empty() {
             true => 0,
             false => {
-                self.write(Class::Api, move |batch| resend::resend_exhausted(batch.db, &found, now)).await?
+                self.write(Class::Api, move |batch| resend::resend_exhausted(batch.db, &since, now)).await?
             }
         };
-        Ok(ResentSince { queued, more })
+        Ok(ResentSince { queued, next })
     }
 
     async fn sweep_deliveries(&self, cutoff: Timestamp, limit: u32) -> Result<u64> {
@@ -129,8 +122,8 @@ impl DeliveryStore for SqliteStore {
         Ok(page.next)
     }
 
-    async fn backlog(&self) -> Result<Backlog> {
-        self.read(read::backlog).await
+    async fn backlog(&self, now: Timestamp) -> Result<Backlog> {
+        self.read(move |db| read::backlog(db, now)).await
     }
 }
 
@@ -149,5 +142,10 @@ impl EventStore for SqliteStore {
     async fn latest_event(&self, account: &AccountId) -> Result<Option<EventCursor>> {
         let account = account.clone();
         self.read(move |db| event::latest(db, &account)).await
+    }
+
+    async fn last_gone_event(&self, account: &AccountId) -> Result<Option<EventCursor>> {
+        let account = account.clone();
+        self.read(move |db| event::last_gone(db, &account)).await
     }
 }

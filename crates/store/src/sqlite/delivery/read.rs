@@ -21,6 +21,17 @@ const WITHOUT_BODY: &str =
     "prediction_id, seq, account, event, url, state, NULL AS body, body_sha256, size, superseded, attempts,
     next_attempt_at, created_at";
 
+/// Every message that waits has a lane: those of free ones are counted in their index, and those that are held are few.
+pub(in crate::sqlite) const BACKLOG: &str = "SELECT free, due, free_since, held, held_since,
+      (SELECT COUNT(*) FROM delivery WHERE state = 'exhausted') AS exhausted
+    FROM (
+      SELECT COUNT(*) AS free, COUNT(*) FILTER (WHERE final_due_at <= ?1) AS due,
+        MIN(COALESCE(final_first_attempt_at, final_due_at)) AS free_since
+      FROM lane WHERE owner IS NULL AND due_at IS NOT NULL AND final_seq IS NOT NULL),
+    (
+      SELECT COUNT(*) AS held, MIN(COALESCE(final_first_attempt_at, final_due_at)) AS held_since
+      FROM lane WHERE owner IS NOT NULL AND final_seq IS NOT NULL)";
+
 /// Above every number of a message.
 const AFTER_ALL: i64 = i64::MAX;
 
@@ -38,17 +49,38 @@ pub(super) fn delivery(db: &Connection, id: DeliveryId) -> Outcome<Option<(Deliv
 }
 
 pub(super) fn list(db: &Connection, query: &ListDeliveries) -> Outcome<Vec<Delivery>> {
-    // The state is part of the text, so that the partial index of the rare states can be used.
-    let state = query.state.map_or_else(String::new, |state| format!("AND state = '{state}'"));
-    let sql = format!(
-        "SELECT {WITHOUT_BODY} FROM delivery WHERE account = ?1 AND (prediction_id, seq) < (?2, ?3) {state}
-         ORDER BY prediction_id DESC, seq DESC LIMIT ?4"
-    );
+    let sql = list_sql(query.state);
     let (before, seq) = match &query.before {
         Some(id) => (id.prediction.as_str(), i64::from(id.seq)),
         None => ("~", AFTER_ALL),
     };
     select(db, &sql, params![query.account.0, before, seq, query.limit])
+}
+
+/// What is unsent is found by its lanes, which are fewer than all messages. The state is part of the text, so that the partial
+/// index of exhausted ones can be used.
+fn list_sql(state: Option<DeliveryState>) -> String {
+    let owed = |seq: &str| {
+        format!(
+            "SELECT {WITHOUT_BODY} FROM (
+               SELECT prediction_id AS whose, {seq} AS owed FROM lane
+               WHERE account = ?1 AND {seq} IS NOT NULL AND (prediction_id, {seq}) < (?2, ?3)
+               ORDER BY prediction_id DESC LIMIT ?4)
+             CROSS JOIN delivery ON prediction_id = whose AND seq = owed ORDER BY prediction_id DESC"
+        )
+    };
+    let all = |of_state: &str| {
+        format!(
+            "SELECT {WITHOUT_BODY} FROM delivery WHERE account = ?1 AND (prediction_id, seq) < (?2, ?3) {of_state}
+             ORDER BY prediction_id DESC, seq DESC LIMIT ?4"
+        )
+    };
+    match state {
+        Some(DeliveryState::Pending) => owed("final_seq"),
+        Some(DeliveryState::Sending) => owed("in_flight_seq"),
+        Some(state) => all(&format!("AND state = '{state}'")),
+        None => all(""),
+    }
 }
 
 fn select(db: &Connection, sql: &str, values: impl Params) -> Outcome<Vec<Delivery>> {
@@ -105,17 +137,16 @@ fn decode_attempt(row: &Row<'_>) -> Outcome<Attempt> {
     })
 }
 
-pub(super) fn backlog(db: &Connection) -> Outcome<Backlog> {
-    let (pending, oldest) = pending(db)?;
-    let sql = format!("SELECT COUNT(*) FROM delivery WHERE state = '{}'", DeliveryState::Exhausted);
-    let exhausted: i64 = db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
-    Ok(Backlog { pending, oldest, exhausted: exhausted.unsigned_abs() })
-}
-
-/// Every message that waits has a lane, so the messages that do not are not looked at.
-fn pending(db: &Connection) -> Outcome<(u64, Option<Timestamp>)> {
-    let sql = "SELECT COUNT(*), MIN(COALESCE(final_first_attempt_at, final_due_at)) FROM lane WHERE final_seq IS NOT NULL";
-    let counted = db.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (pending, oldest): (i64, Option<i64>) = counted;
-    Ok((pending.unsigned_abs(), oldest.map(Timestamp::from_micros)))
+pub(super) fn backlog(db: &Connection, now: Timestamp) -> Outcome<Backlog> {
+    let count = |row: &Row<'_>| {
+        let held = row.count("held")?;
+        let oldest = [row.optional_time("free_since")?, row.optional_time("held_since")?];
+        Ok(Backlog {
+            pending: row.count("free")? + held,
+            due: row.count("due")? + held,
+            oldest: oldest.into_iter().flatten().min(),
+            exhausted: row.count("exhausted")?,
+        })
+    };
+    db.prepare_cached(BACKLOG)?.query_row([now.as_micros()], |row| Ok(count(&Row::new("lane", row))))?
 }

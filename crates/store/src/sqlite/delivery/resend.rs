@@ -7,29 +7,40 @@ use cogwire_core::prediction::AccountId;
 use cogwire_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::lane;
-use crate::delivery::{DeliveryState, ResendOutcome};
+use super::{event, lane};
+use crate::delivery::{DeliveryState, ResendOutcome, ResendSince};
 use crate::lane::{SentMessage, owe_again};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::row::Row;
 
 /// Messages to forget. A message is never older than its prediction, whose id tells its time, so old messages are a range
-/// of the primary key.
+/// of the primary key. One that was given up has its time from then on, so that it can be sent again.
 pub(in crate::sqlite) const OLD: &str = "SELECT prediction_id, seq FROM delivery
     WHERE prediction_id < ?1 AND created_at < ?2 AND state IN ('delivered', 'failed', 'interrupted', 'exhausted')
+      AND (state <> 'exhausted' OR NOT EXISTS (
+        SELECT 1 FROM attempt WHERE attempt.prediction_id = delivery.prediction_id AND attempt.seq = delivery.seq
+          AND attempt.started_at >= ?2))
       AND NOT EXISTS (SELECT 1 FROM lane WHERE lane.prediction_id = delivery.prediction_id AND final_seq IS NOT NULL)
     ORDER BY prediction_id, seq LIMIT ?3";
 
 /// The precision of the time in an id.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What was not taken since a time, oldest first. Exhausted messages are few, and have an index of their own.
-const EXHAUSTED_SINCE: &str = "SELECT prediction_id, seq FROM delivery
-    WHERE state = 'exhausted' AND account = ?1
-      AND (created_at >= ?2 OR EXISTS (
+/// The exhausted messages, which have an index of their own, oldest first, and whether each was made or tried since a time.
+pub(in crate::sqlite) const EXHAUSTED: &str = "SELECT prediction_id, seq, created_at >= ?2 OR EXISTS (
         SELECT 1 FROM attempt WHERE attempt.prediction_id = delivery.prediction_id AND attempt.seq = delivery.seq
-          AND attempt.started_at >= ?2))
-    ORDER BY prediction_id, seq LIMIT ?3";
+          AND attempt.started_at >= ?2) AS is_since
+    FROM delivery
+    WHERE state = 'exhausted' AND account = ?1 AND (prediction_id, seq) > (?3, ?4)
+    ORDER BY prediction_id, seq LIMIT ?5";
+
+/// Exhausted messages that were looked at.
+pub(super) struct Exhausted {
+    /// Those that were made or tried since the time that is asked for.
+    pub(super) since: Vec<DeliveryId>,
+    /// The last of all, when there may be more.
+    pub(super) next: Option<DeliveryId>,
+}
 
 pub(super) fn resend(db: &Connection, id: DeliveryId, now: Timestamp) -> Outcome<ResendOutcome> {
     let Some(message) = find(db, id)? else { return Ok(ResendOutcome::NotFound) };
@@ -49,20 +60,23 @@ fn queue(db: &Connection, message: SentMessage, now: Timestamp) -> Outcome<()> {
     Ok(())
 }
 
-/// The account's exhausted messages that were made or tried at `since` or later.
-pub(super) fn exhausted_since(
-    db: &Connection,
-    account: &AccountId,
-    since: Timestamp,
-    limit: i64,
-) -> Outcome<Vec<DeliveryId>> {
-    let mut statement = db.prepare_cached(EXHAUSTED_SINCE)?;
-    let mut rows = statement.query(params![account.0, since.as_micros(), limit])?;
-    let mut found = Vec::new();
+/// Looks at some of the account's exhausted messages.
+pub(super) fn exhausted(db: &Connection, wanted: &ResendSince) -> Outcome<Exhausted> {
+    let ResendSince { account, since, after, limit } = wanted;
+    let (after, seq) = after.as_ref().map_or(("", 0), |after| (after.prediction.as_str(), after.seq));
+    let mut statement = db.prepare_cached(EXHAUSTED)?;
+    let mut rows = statement.query(params![account.0, since.as_micros(), after, seq, limit])?;
+    let (mut found, mut last, mut looked_at) = (Vec::new(), None, 0);
     while let Some(row) = rows.next()? {
-        found.push(decode_id(&Row::new("delivery", row))?);
+        let row = Row::new("delivery", row);
+        let id = decode_id(&row)?;
+        if row.get("is_since")? {
+            found.push(id);
+        }
+        last = Some(id);
+        looked_at += 1;
     }
-    Ok(found)
+    Ok(Exhausted { since: found, next: last.filter(|_| looked_at == *limit) })
 }
 
 /// Owes those again that are exhausted still, and says how many.
@@ -113,7 +127,7 @@ pub(super) fn sweep(db: &Connection, cutoff: Timestamp, limit: u32) -> Outcome<u
     for id in &old {
         let key = params![id.prediction.as_str(), id.seq];
         db.prepare_cached("DELETE FROM attempt WHERE prediction_id = ?1 AND seq = ?2")?.execute(key)?;
-        db.prepare_cached("DELETE FROM event WHERE prediction_id = ?1 AND seq = ?2")?.execute(key)?;
+        event::forget(db, *id)?;
         db.prepare_cached("DELETE FROM delivery WHERE prediction_id = ?1 AND seq = ?2")?.execute(key)?;
     }
     Ok(old.len() as u64)

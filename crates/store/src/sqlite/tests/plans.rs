@@ -1,7 +1,9 @@
 //! The hot queries look rows up; they never read a whole table, however much history there is.
 
 use super::{dir, open};
-use crate::sqlite::delivery::{EVENTS, INSERT_EVENT, LATEST_EVENT, NEXT_ORIGIN, OF_ORIGIN, OLD, REPORTS};
+use crate::sqlite::delivery::{
+    BACKLOG, EVENTS, EXHAUSTED, INSERT_EVENT, LATEST_EVENT, NEXT_ORIGIN, OF_ORIGIN, OLD, REPORTS,
+};
 use crate::sqlite::failure::Outcome;
 use crate::sqlite::prediction::{EXPIRED, FILES, OVERDUE, POSITION, WAITING};
 use crate::sqlite::upload;
@@ -31,6 +33,7 @@ async fn every_step_of_a_hot_query_is_a_seek() {
         (OF_ORIGIN, "lane_due"),
         (OLD, "sqlite_autoindex_delivery_1"),
         (REPORTS, "PRIMARY KEY"),
+        (EXHAUSTED, "delivery_exhausted"),
         (INSERT_EVENT, "event_order"),
         (EVENTS, "event_order"),
         (LATEST_EVENT, "event_order"),
@@ -50,5 +53,17 @@ async fn every_step_of_a_hot_query_is_a_seek() {
             steps.iter().filter(|step| step.starts_with("SCAN") && !step.starts_with("SCAN (subquery"));
         assert_eq!(scans.count(), 0, "{sql}: {steps:?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_counted_without_reading_it() {
+    let steps = plan(BACKLOG).await;
+    for step in [
+        "SCAN lane USING COVERING INDEX lane_due",
+        "SEARCH lane USING INDEX lane_owned",
+        "SCAN delivery USING COVERING INDEX delivery_exhausted",
+    ] {
+        assert!(steps.iter().any(|found| found.contains(step)), "{step}: {steps:?}");
     }
 }

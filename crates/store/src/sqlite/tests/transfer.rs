@@ -4,8 +4,8 @@ use super::{dir, open};
 use crate::sqlite::failure::Outcome;
 use crate::transfer::{Kind, described};
 
-/// Tables that say nothing about predictions: who runs on this store, and how its schema was made.
-const NOT_MOVED: &str = "('node', 'schema_version')";
+/// Tables that say nothing about predictions: who runs on this store, how far its events are gone, and how its schema was made.
+const NOT_MOVED: &str = "('event_gone', 'node', 'schema_version')";
 
 fn type_of(kind: Kind) -> &'static str {
     match kind {
