@@ -101,6 +101,8 @@ fn spans(
 ) -> Result<(Arc<dyn Spans>, Option<SpanExporter>), Error> {
     let Some(traces) = &config.traces else { return Ok((Arc::new(NoSpans), None)) };
     let (spans, exporter) = telemetry::spans(traces, &node.0, clock.clone()).map_err(Error::Traces)?;
+    // It may come from a variable that is meant for other programs as well.
+    tracing::info!(collector = traces.endpoint.authority(), "traces are exported");
     Ok((spans, Some(exporter)))
 }
 
