@@ -27,7 +27,7 @@ impl End {
         match obstacle {
             Obstacle::NotHeld => tracing::debug!(%prediction_id, "a webhook is not sent from here"),
             Obstacle::NoBytes => {
-                tracing::error!(%prediction_id, %obstacle, "a webhook is left alone until the next start");
+                tracing::error!(%prediction_id, %obstacle, "a webhook cannot be sent");
             }
             _ => return Self::TryLater(obstacle),
         }

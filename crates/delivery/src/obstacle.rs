@@ -16,7 +16,7 @@ pub(crate) enum Obstacle {
     #[error("the node's lease is about to end")]
     LeaseTooShort,
     /// The store owes a message and has nothing of it.
-    #[error("the store has no bytes for a message that is due")]
+    #[error("the database has lost the body of a message that is due; a backup may have it")]
     NoBytes,
     /// The lane is not this node's any more, or was freed because something else is due.
     #[error("the lane is not held any more")]

@@ -62,7 +62,8 @@ impl Recorder {
         held.inspect_err(|error| tracing::debug!(%error, "could not compare the lanes")).unwrap_or_default()
     }
 
-    /// One attempt that cannot be recorded must not keep the others from it. Its lane stays held until the next start.
+    /// One attempt that cannot be recorded must not keep the others from it. Its lane is given back by an
+    /// audit, and what it owes is sent again.
     async fn finish_each(&self, finished: Vec<FinishedAttempt>) -> Vec<LaneOutcome> {
         let mut outcomes = Vec::with_capacity(finished.len());
         for attempt in finished {

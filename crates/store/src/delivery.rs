@@ -34,7 +34,7 @@ pub struct ClaimedLane {
     pub lease_no: u64,
     /// What is owed.
     pub lane: Lane,
-    /// The bytes of the final message, when the lane has one.
+    /// The bytes of the final message, when the lane has one and they are there: a damaged database may have lost them.
     pub final_body: Option<Bytes>,
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cogwire_store::contract::Home;
-use cogwire_store::postgres::testing::TestSchema;
+use cogwire_store::postgres::testing::{TestSchema, run};
 use cogwire_store::{PostgresOptions, PostgresStore, Store};
 use tokio::sync::Mutex;
 
@@ -36,6 +36,12 @@ impl Home for PostgresHome {
     async fn close(&self) {
         let store = self.state.lock().await.open.take();
         store.expect("the store is open").close().await;
+    }
+
+    async fn tamper(&self, sql: &str) {
+        let state = self.state.lock().await;
+        let schema = state.schema.as_ref().expect("the store was opened");
+        run(&format!("SET search_path = {}; {sql}", schema.name())).await;
     }
 }
 

@@ -63,8 +63,8 @@ impl Steps {
     }
 }
 
-/// The lane stays held until the next start: whether the message went out is not known.
+/// Whether the message went out is not known. The lane is given back when an audit finds that nobody here knows it.
 fn panicked(held: &HeldLane) -> End {
-    tracing::error!(prediction_id = %held.lane.prediction, "sending a webhook ended in a bug; it is left alone until the next start");
+    tracing::error!(prediction_id = %held.lane.prediction, "sending a webhook ended in a bug; it is tried again later");
     End::Gone
 }

@@ -38,6 +38,9 @@ pub trait Home: Send + Sync + 'static {
 
     /// Closes the store that was opened last.
     async fn close(&self);
+
+    /// Runs a statement behind the store's back, as damage or an operator's hand would.
+    async fn tamper(&self, sql: &str);
 }
 
 /// Makes a test of every function of the suite. The argument is an expression that gives an `Arc<dyn Home>`.
@@ -128,6 +131,7 @@ macro_rules! contract_tests {
         ]);
         $crate::contract_tests!(@module $home, origins [
             origins_take_turns
+            a_message_whose_bytes_are_lost_holds_up_no_other
             what_waits_behind_a_claimed_lane_is_named
             a_lane_is_claimed_once
             the_limit_of_an_origin_holds

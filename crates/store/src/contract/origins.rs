@@ -48,6 +48,18 @@ pub async fn origins_take_turns(home: Arc<dyn Home>) {
     assert_eq!((claimed_numbers(&rest), rest.next_due), (vec![5, 6], None));
 }
 
+/// A damaged database costs what is damaged.
+pub async fn a_message_whose_bytes_are_lost_holds_up_no_other(home: Arc<dyn Home>) {
+    let world = World::new(Arc::clone(&home)).await;
+    for number in [1, 2] {
+        owe(&world, number, "http://a.example").await;
+    }
+    home.tamper(&format!("UPDATE delivery SET body = NULL WHERE prediction_id = '{}'", id(1))).await;
+    let claims = claim(&world, 5, 10, 100).await;
+    assert_eq!(claimed_numbers(&claims), [1, 2]);
+    assert_eq!(claims.lanes.iter().map(|lane| lane.final_body.is_some()).collect::<Vec<_>>(), [false, true]);
+}
+
 /// When every origin has one turn, what waits behind the first is due next.
 pub async fn what_waits_behind_a_claimed_lane_is_named(home: Arc<dyn Home>) {
     let world = World::new(home).await;

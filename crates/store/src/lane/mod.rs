@@ -19,7 +19,6 @@ use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::webhook::pacing::Lane;
 
 use crate::delivery::ClaimedLane;
-use crate::error::Error;
 use crate::node::NodeEpoch;
 
 pub(crate) use self::attempt::number_for;
@@ -123,10 +122,4 @@ impl LaneRow {
             (false, false) => Write::Insert,
         }
     }
-}
-
-/// The error for a lane that owes a final message of which nothing is stored.
-pub(crate) fn missing_body(message: DeliveryId) -> Error {
-    let reason = format!("the lane owes message {}, and its bytes are not there", message.seq);
-    Error::Corrupt { table: "delivery", column: "body", row: message.prediction.to_string(), reason }
 }

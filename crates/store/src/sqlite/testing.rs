@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cogwire_core::time::Timestamp;
 use tempfile::TempDir;
 
-use super::{SqliteOptions, SqliteStore};
+use super::{FILE_NAME, SqliteOptions, SqliteStore};
 use crate::Store;
 use crate::contract::Home;
 
@@ -36,5 +36,10 @@ impl Home for SqliteHome {
     async fn close(&self) {
         let store = self.open.lock().expect("no test panicked here").take();
         store.expect("the store is open").close().await;
+    }
+
+    async fn tamper(&self, sql: &str) {
+        let db = rusqlite::Connection::open(self.dir.path().join(FILE_NAME)).expect("the database opens");
+        db.execute_batch(sql).expect("the statement is right");
     }
 }
