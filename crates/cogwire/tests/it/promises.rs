@@ -115,7 +115,10 @@ const PROMISES: &[(&str, &[&str])] = &[
     ),
     (
         "all that was given up since a time is sent again, each once, whatever the receiver says to it",
-        &["whatever_was_given_up_since_a_time_is_sent_again", "what_is_given_up_again_does_not_come_up_again"],
+        &[
+            "whatever_was_given_up_since_a_time_is_sent_again",
+            "what_is_given_up_again_does_not_come_up_again",
+        ],
     ),
     (
         "what was given up is kept from then on, however long giving up took",
