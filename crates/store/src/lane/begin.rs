@@ -10,7 +10,8 @@ use crate::delivery::{BeginIntermediate, DeliveryState};
 pub(crate) enum Begun {
     /// It is to be sent: it and the lane have to be written.
     Taken(NewMessage),
-    /// It was taken up before, and whoever asked did not hear of it.
+    /// It was taken up before, and whoever asked did not hear of it. The row keeps the size and digest of what was rendered then;
+    /// the report of the attempt has what was sent.
     Already,
     /// It is not wanted any more, and the lane is freed.
     Unwanted(Write),
