@@ -82,7 +82,7 @@ fn set_up(connection: &Connection, cache_kib: i64) -> Outcome<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    // Otherwise a statement is compiled again whenever its LIMIT is bound to another number.
+    // Otherwise some statements, those with a bound LIMIT among them, are compiled again whenever other values are bound.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! The hot queries look rows up; they never read a whole table, however much history there is.
 
+use rusqlite::StatementStatus;
+
 use super::{dir, open};
+use crate::sqlite::Class;
 use crate::sqlite::delivery::{
     BACKLOG, EVENTS, EXHAUSTED, INSERT_EVENT, LATEST_EVENT, NEXT_ORIGIN, OF_ORIGIN, OLD, REPORTS,
 };
@@ -54,6 +57,28 @@ async fn every_step_of_a_hot_query_is_a_seek() {
         assert_eq!(scans.count(), 0, "{sql}: {steps:?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {steps:?}");
     }
+}
+
+#[tokio::test]
+async fn a_statement_is_compiled_once_whatever_is_bound_to_it() {
+    let dir = dir();
+    let store = open(dir.path());
+    let mut compiled_again = Vec::new();
+    for sql in [NEXT_ORIGIN, OF_ORIGIN, WAITING, OVERDUE, INSERT_EVENT, EVENTS] {
+        let again = store.write(Class::Critical, move |batch| {
+            let mut statement = batch.db.prepare(sql)?;
+            for value in 1..=3 {
+                let values = vec![value; statement.parameter_count()];
+                let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+                while rows.next()?.is_some() {}
+            }
+            Ok(statement.get_status(StatementStatus::RePrepare))
+        });
+        if again.await.expect("it is run") > 0 {
+            compiled_again.push(sql);
+        }
+    }
+    assert!(compiled_again.is_empty(), "{compiled_again:#?}");
 }
 
 #[tokio::test]
