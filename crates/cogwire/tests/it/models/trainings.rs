@@ -8,6 +8,9 @@ use crate::harness::Reply;
 
 const TUNED: &str = "acme/tuned";
 
+/// What callers of trainings ask their webhooks to carry.
+const METADATA: &str = "of a training";
+
 /// A server with a model that can be trained, and one for what becomes of it.
 async fn start() -> Site {
     // Weights are shown as URLs of files.
@@ -21,7 +24,8 @@ async fn try_training(site: &Site, version: &str, destination: &str, input: Valu
     let body = json!({
         "destination": destination, "input": input, "webhook": site.receiver.url, "webhook_events_filter": ["completed"]
     });
-    site.http().post(&format!("/v1/models/{ZOO}/versions/{version}/trainings"), &body).await
+    let path = format!("/v1/models/{ZOO}/versions/{version}/trainings");
+    site.http().post_with(&path, &body, &[("cogwire-metadata", METADATA)]).await
 }
 
 async fn train(site: &Site, input: Value) -> Value {
@@ -35,6 +39,7 @@ async fn a_training_makes_a_version_that_knows_what_it_learned() {
     let ended = site.end(&training).await;
     assert_eq!((&ended["status"], &ended["logs"]), (&json!("succeeded"), &json!("training\n")), "{ended}");
     assert_eq!(site.told(&training).await["output"], ended["output"]);
+    assert_eq!(site.receiver.wait_completed().await.header("cogwire-metadata"), METADATA);
     let version = text(&ended["output"]["version"]);
     assert_eq!(version, format!("{TUNED}:{}", site.latest(TUNED).await));
     for version in [version, TUNED] {
