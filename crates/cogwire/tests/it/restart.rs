@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Behaviour, CHAOS, Options, TestApp, hello};
+use crate::harness::{Behaviour, CHAOS, Options, Process, TestApp, hello};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_waits_is_sent_after_a_restart_with_the_same_id_and_body() {
@@ -39,4 +39,14 @@ async fn tokens_and_the_secret_outlive_a_restart() {
     let before = app.http().get("/v1/webhooks/default/secret").await.expect(200);
     app.restart().await;
     assert_eq!(app.http().get("/v1/webhooks/default/secret").await.expect(200), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_log_nobody_reads_any_more_works_and_stops() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Process::start_unheard(dir.path()).await;
+    let created = server.http.post("/v1/predictions", &hello("Alice")).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    server.terminate();
+    assert!(server.ended().await.success());
 }

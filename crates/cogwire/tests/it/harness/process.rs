@@ -1,6 +1,7 @@
 //! The real binary as a child process, for tests that kill it.
 
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -43,11 +44,26 @@ impl Process {
 
     /// The same, and keeps what it says.
     pub(crate) async fn start_with(command: Command, log: Log) -> Self {
+        Self::start_heard(command, move |line| {
+            log.push(line);
+            ControlFlow::Continue(())
+        })
+        .await
+    }
+
+    /// The same on this directory, and nobody hears what it says once it has said where it listens.
+    pub(crate) async fn start_unheard(dir: &Path) -> Self {
+        let until_bound =
+            |line: &str| bound_url(line).map_or(ControlFlow::Continue(()), |_| ControlFlow::Break(()));
+        Self::start_heard(serve(dir), until_bound).await
+    }
+
+    async fn start_heard(command: Command, heed: impl Fn(&str) -> ControlFlow<()> + Send + 'static) -> Self {
         let (found, url) = mpsc::channel();
         let child = spawn(command, move |line| {
-            log.push(line);
             // Only the first one is waited for.
             bound_url(line).into_iter().for_each(|url| drop(found.send(url)));
+            heed(line)
         });
         let url = url.recv_timeout(Duration::from_secs(30)).expect("the server says where it listens");
         let http = Http::new(url, TOKEN.to_owned());
@@ -57,7 +73,11 @@ impl Process {
 
     /// Starts a server that listens where `http` looks for it, without waiting for anything.
     pub(crate) fn spawn(command: Command, http: Http, log: Log) -> Self {
-        Self { child: spawn(command, move |line| log.push(line)), http }
+        let keep = move |line: &str| {
+            log.push(line);
+            ControlFlow::Continue(())
+        };
+        Self { child: spawn(command, keep), http }
     }
 
     /// `kill -9`.
@@ -143,8 +163,9 @@ fn temp_home() -> PathBuf {
     std::env::temp_dir().join(format!("cogwire-test-home-{}", std::process::id()))
 }
 
-/// Starts a server. Each line that it says goes to `heed`, for as long as it lives, so that the pipe never fills.
-fn spawn(mut command: Command, heed: impl Fn(&str) + Send + 'static) -> Child {
+/// Starts a server. Each line that it says goes to `heed`, so that the pipe never fills, until that breaks off: then nobody
+/// reads any more.
+fn spawn(mut command: Command, heed: impl Fn(&str) -> ControlFlow<()> + Send + 'static) -> Child {
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the binary runs");
     let stderr = child.stderr.take().expect("piped");
     std::thread::spawn(move || read_lines(stderr, heed));
@@ -152,13 +173,15 @@ fn spawn(mut command: Command, heed: impl Fn(&str) + Send + 'static) -> Child {
 }
 
 #[expect(clippy::print_stderr, reason = "whoever sets COGWIRE_TEST_LOG wants to see the log")]
-fn read_lines(stderr: impl Read, heed: impl Fn(&str)) {
+fn read_lines(stderr: impl Read, heed: impl Fn(&str) -> ControlFlow<()>) {
     let shown = std::env::var_os("COGWIRE_TEST_LOG").is_some();
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if shown {
             eprintln!("{line}");
         }
-        heed(&line);
+        if heed(&line).is_break() {
+            return;
+        }
     }
 }
 
