@@ -201,6 +201,7 @@ async fn headers_that_cannot_be_read_are_refused_wherever_something_is_created()
             ("cogwire-webhook-body", "small"),
             ("cogwire-webhook-log-tail", "-1"),
             ("cogwire-webhook-gzip", "perhaps"),
+            ("cogwire-webhook-payload", "envelope"),
             ("cogwire-metadata", ""),
         ] {
             let reply = app.http().post_with(path, &hello("Judy"), &[(name, value)]).await;
@@ -210,6 +211,9 @@ async fn headers_that_cannot_be_read_are_refused_wherever_something_is_created()
     let reply =
         app.http().post_with("/v1/predictions", &hello("Judy"), &[("cogwire-webhook-body", "small")]).await;
     insta::assert_json_snapshot!("webhook_body_header", reply.json());
+    let misspelled = [("cogwire-webhook-shedule", "5s")];
+    let reply = app.http().post_with("/v1/predictions", &hello("Judy"), &misspelled).await;
+    insta::assert_json_snapshot!("misspelled_webhook_header", reply.json());
 }
 
 fn assert_names(reply: &Reply, header: &str) {

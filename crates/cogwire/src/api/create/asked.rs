@@ -7,13 +7,13 @@ use cogwire_core::webhook::event::PayloadShape;
 use cogwire_core::webhook::options::WebhookOptions;
 use cogwire_core::wire::{ErrorBody, Mask, Wait, parse_cancel_after};
 
+use super::field::{invalid_header, text};
 use super::options;
 use crate::api::{ApiConfig, caller};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const CANCEL_AFTER: HeaderName = HeaderName::from_static("cancel-after");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const WEBHOOK_PAYLOAD: HeaderName = HeaderName::from_static("cogwire-webhook-payload");
 
 /// The longest `Idempotency-Key`, in bytes.
 const MAX_KEY: usize = 255;
@@ -44,22 +44,11 @@ impl Asked {
             wait: Wait::find(prefer),
             cancel_after: cancel_after.map_err(|error| invalid_header(error.to_string()))?,
             idempotency_key: text(headers, &IDEMPOTENCY_KEY)?.map(idempotency_key).transpose()?,
-            payload: text(headers, &WEBHOOK_PAYLOAD)?
-                .map(payload)
-                .transpose()?
-                .unwrap_or(config.webhook_payload),
+            payload: options::PAYLOAD.read(headers, payload)?.unwrap_or(config.webhook_payload),
             options: options::read(headers, &config.webhook_options)?,
             mask: caller::mask(headers),
         })
     }
-}
-
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ErrorBody> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    value
-        .to_str()
-        .map(Some)
-        .map_err(|_| invalid_header(format!("The header {name} must be visible ASCII text")))
 }
 
 fn idempotency_key(text: &str) -> Result<String, ErrorBody> {
@@ -68,13 +57,8 @@ fn idempotency_key(text: &str) -> Result<String, ErrorBody> {
     if valid { Ok(text.to_owned()) } else { Err(invalid_header(detail())) }
 }
 
-fn payload(text: &str) -> Result<PayloadShape, ErrorBody> {
-    let detail = "The header cogwire-webhook-payload must be \"prediction\" or \"event\"";
-    text.parse().map_err(|_| invalid_header(detail.to_owned()))
-}
-
-pub(super) fn invalid_header(detail: String) -> ErrorBody {
-    ErrorBody { title: Some("Invalid header"), ..ErrorBody::new(422, detail) }
+fn payload(text: &str) -> Result<PayloadShape, String> {
+    text.parse().map_err(|_| format!("{text:?} is neither prediction nor event"))
 }
 
 #[cfg(test)]
@@ -127,5 +111,8 @@ mod tests {
             let error = read(&[(name, value)]).expect_err(name);
             assert_eq!(error.status, 422, "for {name}: {value}");
         }
+        let twice = [("cogwire-webhook-payload", "event"), ("cogwire-webhook-payload", "prediction")];
+        let error = read(&twice).expect_err("which one?");
+        assert!(error.detail.contains("more than once; for example"), "{}", error.detail);
     }
 }

@@ -1,6 +1,7 @@
 //! `POST /predictions`, `POST /models/{owner}/{name}/predictions` and `POST /models/{owner}/{name}/versions/{id}/trainings`.
 
 mod asked;
+mod field;
 mod options;
 mod undeclared;
 mod uploads;

@@ -1,38 +1,30 @@
 //! What headers of a create ask of its webhook, beyond Replicate's fields.
 
-use std::fmt::Display;
-
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderMap;
 use cogwire_core::webhook::options::{
     BodyRule, WebhookOptions, parse_body, parse_gzip, parse_log_tail, parse_metadata,
 };
 use cogwire_core::wire::ErrorBody;
 
-use super::asked::{invalid_header, text};
+use super::field::{Header, refuse_unknown};
 use crate::api::trace::traceparent;
 
-/// A header, and a value that it could have.
-struct Header {
-    name: HeaderName,
-    example: &'static str,
-}
-
-const fn header(name: &'static str, example: &'static str) -> Header {
-    Header { name: HeaderName::from_static(name), example }
-}
-
-const SCHEDULE: Header = header("cogwire-webhook-schedule", "5s, 1m, 1h");
-const BODY: Header = header("cogwire-webhook-body", "thin-above=262144");
-const LOG_TAIL: Header = header("cogwire-webhook-log-tail", "65536");
-const GZIP: Header = header("cogwire-webhook-gzip", "true");
-const METADATA: Header = header("cogwire-metadata", "order=7");
+/// The shape of bodies. It is no option of [`read`], but one of the headers that there are.
+pub(super) static PAYLOAD: Header = Header::new("cogwire-webhook-payload", "event");
+static SCHEDULE: Header = Header::new("cogwire-webhook-schedule", "5s, 1m, 1h");
+static BODY: Header = Header::new("cogwire-webhook-body", "thin-above=262144");
+static LOG_TAIL: Header = Header::new("cogwire-webhook-log-tail", "65536");
+static GZIP: Header = Header::new("cogwire-webhook-gzip", "true");
+static METADATA: Header = Header::new("cogwire-metadata", "order=7");
+static ALL: [&Header; 6] = [&PAYLOAD, &SCHEDULE, &BODY, &LOG_TAIL, &GZIP, &METADATA];
 
 /// Reads the headers; what none of them says is as in `defaults`.
 ///
 /// # Errors
-/// 422 that names the header, says what is wrong with its value, and shows one that would do. A `traceparent` is never an
-/// error: it is not the caller's doing, but that of what traces it.
+/// 422 that names the header, says what is wrong with its value, and shows one that would do; or what was probably meant by
+/// one that there is not. A `traceparent` is never an error: it is not the caller's doing, but that of what traces it.
 pub(super) fn read(headers: &HeaderMap, defaults: &WebhookOptions) -> Result<WebhookOptions, ErrorBody> {
+    refuse_unknown(headers, &ALL)?;
     let body = BodyRule {
         thin_above: BODY.read(headers, parse_body)?.unwrap_or(defaults.body.thin_above),
         log_tail: LOG_TAIL.read(headers, parse_log_tail)?.unwrap_or(defaults.body.log_tail),
@@ -46,28 +38,9 @@ pub(super) fn read(headers: &HeaderMap, defaults: &WebhookOptions) -> Result<Web
     })
 }
 
-impl Header {
-    fn read<T, E: Display>(
-        &self,
-        headers: &HeaderMap,
-        read: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, ErrorBody> {
-        if headers.get_all(&self.name).iter().count() > 1 {
-            return Err(self.invalid("it is there more than once"));
-        }
-        let Some(text) = text(headers, &self.name)? else { return Ok(None) };
-        read(text).map(Some).map_err(|error| self.invalid(error))
-    }
-
-    fn invalid(&self, why: impl Display) -> ErrorBody {
-        let Self { name, example } = self;
-        invalid_header(format!("The header {name} cannot be used: {why}; for example `{name}: {example}`"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderName, HeaderValue};
     use proptest::prelude::*;
 
     use super::*;
@@ -109,8 +82,9 @@ mod tests {
 
     #[test]
     fn examples_are_valid() {
-        for header in [SCHEDULE, BODY, LOG_TAIL, GZIP, METADATA] {
-            let example = HeaderMap::from_iter([(header.name, HeaderValue::from_static(header.example))]);
+        for header in [&SCHEDULE, &BODY, &LOG_TAIL, &GZIP, &METADATA] {
+            let example =
+                HeaderMap::from_iter([(header.name.clone(), HeaderValue::from_static(header.example))]);
             let asked = read(&example, &WebhookOptions::default()).expect(header.example);
             assert_ne!(asked, WebhookOptions::default());
         }
@@ -146,11 +120,35 @@ mod tests {
         assert!(error.detail.contains("more than once"), "{}", error.detail);
     }
 
+    #[test]
+    fn a_misspelled_header_is_refused_and_the_right_one_is_named() {
+        let names = [
+            "cogwire-webhook-shedule",
+            "cogwire-webhook-log_tail",
+            "cogwire-webhook-payloads",
+            "cogwire-webhook-metadata",
+            "cogwire-webhook-colour",
+            "cogwire-webhook-",
+        ];
+        let details = names.map(|name| {
+            let error = read(&headers(&[(name, "5s")]), &WebhookOptions::default()).expect_err(name);
+            assert_eq!((error.status, error.title), (422, Some("Invalid header")));
+            error.detail
+        });
+        insta::assert_snapshot!(details.join("\n"));
+        let others = headers(&[("cogwire-trace", "1"), ("webhook-id", "msg_1_1")]);
+        assert_eq!(
+            read(&others, &defaults()),
+            Ok(defaults()),
+            "what is not about webhooks is not ours to judge"
+        );
+    }
+
     proptest! {
         #[test]
         fn no_value_panics(value in prop::collection::vec(any::<u8>(), 0..80)) {
             let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
-            for name in [SCHEDULE.name, BODY.name, LOG_TAIL.name, GZIP.name, METADATA.name] {
+            for Header { name, .. } in [&SCHEDULE, &BODY, &LOG_TAIL, &GZIP, &METADATA] {
                 let all = HeaderMap::from_iter([(name.clone(), value.clone())]);
                 if let Err(error) = read(&all, &WebhookOptions::default()) {
                     prop_assert_eq!(error.status, 422);
