@@ -131,12 +131,20 @@ async fn rotate(client: &Client, overlap: Option<String>, kind: Kind, json: bool
     }
     let shown = if made["key"].is_string() { &made["key"] } else { &made["public_key"] };
     output::print(text(shown))?;
-    let before = match overlap {
-        Some(overlap) => format!("The one before it signs as well for {overlap}"),
-        None => "The one before it signs as well until `cogwire webhooks secret retire`".to_owned(),
+    let before = match (replaces(client, &kind.name()).await?, overlap) {
+        (false, _) => "No other of its kind signs".to_owned(),
+        (true, Some(overlap)) => format!("The one before it signs as well for {overlap}"),
+        (true, None) => "The one before it signs as well until `cogwire webhooks secret retire`".to_owned(),
     };
     output::say(format_args!("Give it to your receivers: it signs from now on. {before}."));
     Ok(())
+}
+
+/// Whether one that was current until now goes on signing.
+async fn replaces(client: &Client, kind: &str) -> Outcome<bool> {
+    let answer = client.get("/webhooks/default/secrets").await?;
+    let mut all = answer["results"].as_array().into_iter().flatten();
+    Ok(all.any(|secret| secret["kind"] == kind && secret["state"] == "previous"))
 }
 
 async fn retire(client: &Client, id: Option<i64>, json: bool) -> Outcome {
