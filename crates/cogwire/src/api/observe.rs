@@ -1,8 +1,6 @@
 //! What is known about every request: an id, a span, a duration, and one line in the log when the server failed.
 
 use std::any::Any;
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -16,6 +14,7 @@ use tracing::Instrument;
 use super::failure::{Cause, problem};
 use super::trace::RequestSpan;
 use super::{Api, Failure};
+use crate::telemetry::Chain;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request id that is taken over from a client, in bytes.
@@ -93,21 +92,6 @@ fn request_id(headers: &HeaderMap, entropy: &dyn Entropy) -> String {
     given.filter(usable).map_or_else(|| format!("{:032x}", entropy.bits()), str::to_owned)
 }
 
-/// An error with all that is behind it.
-struct Chain<'a>(&'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,12 +115,6 @@ mod tests {
         let long = HeaderValue::from_str(&"x".repeat(101)).expect("text");
         assert_eq!(request_id(&HeaderMap::from_iter([(REQUEST_ID, long)]), &Fixed), made);
         assert_eq!(request_id(&HeaderMap::new(), &Fixed), made);
-    }
-
-    #[test]
-    fn the_log_gets_the_whole_chain() {
-        let error = cogwire_engine::Error::Store(cogwire_store::Error::Closed);
-        assert_eq!(Chain(&error).to_string(), "the store did not take it: the store is closed");
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl SpanExporter {
         };
         tokio::select! {
             () = self.export(&over) => {}
-            () = patience => {}
+            () = patience => self.worries.cut_short(),
             () = hard.cancelled() => {}
         }
     }
@@ -109,7 +109,7 @@ impl SpanExporter {
             let sent = self.send(encode::request(&self.resource, batch), over).await;
             let now = self.clock.monotonic();
             match sent {
-                Ok(rejected) => self.worries.sent(rejected, now),
+                Ok(rejected) => self.worries.sent(spans, rejected, now),
                 Err(refused) => self.worries.lost(spans, &refused, now),
             }
         }
@@ -152,12 +152,14 @@ impl SpanExporter {
                     self.pause = FIRST_PAUSE;
                     return Ok(rejected);
                 }
-                Err(refused) if !refused.is_temporary() || tries == TRIES => return Err(refused),
+                Err(refused) if !refused.is_temporary() || tries == TRIES || over.is_cancelled() => {
+                    return Err(refused);
+                }
                 Err(refused) => {
                     self.worries.delayed(&refused, self.clock.monotonic());
                     let pause = self.pause.max(refused.wish().unwrap_or_default()).min(LONGEST_PAUSE);
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                    // Whoever stops has no time for pauses.
+                    // Whoever stops has no time for pauses: one more try at once, and that is it.
                     over.run_until_cancelled(self.clock.sleep(pause)).await;
                 }
             }
@@ -167,36 +169,4 @@ impl SpanExporter {
 }
 
 #[cfg(test)]
-mod tests {
-    use cogwire_core::time::Timestamp;
-    use cogwire_core::trace::SpanKind;
-
-    use super::*;
-
-    fn span() -> Span {
-        let at = Timestamp::from_micros(0);
-        Span {
-            name: "one".into(),
-            kind: SpanKind::Internal,
-            context: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().expect("a trace"),
-            parent: None,
-            started_at: at,
-            ended_at: at,
-            attributes: Vec::new(),
-            error: None,
-        }
-    }
-
-    #[test]
-    fn what_there_is_no_room_for_is_counted_and_holds_up_nobody() {
-        let (room, mut queue) = mpsc::channel(2);
-        let losses = Losses::default();
-        let spans = Queue { room, losses: losses.clone() };
-        (0..5).for_each(|_| spans.record(span()));
-        assert_eq!(losses.count(), 3);
-        assert_eq!([(); 3].map(|()| queue.try_recv().ok()), [Some(span()), Some(span()), None]);
-        drop(queue);
-        spans.record(span());
-        assert_eq!(losses.count(), 4, "nobody takes it");
-    }
-}
+mod tests;

@@ -48,7 +48,8 @@ fn span(span: Span) -> wire::Span {
         name: span.name.into_owned(),
         kind: kind(span.kind).into(),
         start_time_unix_nano: nanos(span.started_at),
-        end_time_unix_nano: nanos(span.ended_at),
+        // A clock that was set back meanwhile must not make it last less than nothing.
+        end_time_unix_nano: nanos(span.ended_at.max(span.started_at)),
         attributes: span.attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
         status: span.error.map(failed),
         ..wire::Span::default()
@@ -84,9 +85,8 @@ fn attribute(name: &str, value: Attribute) -> KeyValue {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_span_is_written_with_all_that_is_known() {
-        let given = Span {
+    fn given() -> Span {
+        Span {
             name: "POST /v1/predictions".into(),
             kind: SpanKind::Server,
             context: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().expect("a trace"),
@@ -98,8 +98,12 @@ mod tests {
                 ("cogwire.event", "start".into()),
             ],
             error: Some("the server failed"),
-        };
-        let body = request(&Resource::new("me", "n1"), vec![given]);
+        }
+    }
+
+    #[test]
+    fn a_span_is_written_with_all_that_is_known() {
+        let body = request(&Resource::new("me", "n1"), vec![given()]);
         let mut read = ExportTraceServiceRequest::decode(&*body).expect("its own bytes");
         let mut of_process = read.resource_spans.remove(0);
         let names = of_process.resource.expect("a resource").attributes.into_iter().map(|each| each.key);
@@ -107,5 +111,13 @@ mod tests {
         let mut of_scope = of_process.scope_spans.remove(0);
         assert_eq!(of_scope.scope.expect("a scope").name, "cogwire");
         insta::assert_debug_snapshot!(of_scope.spans.remove(0));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_last_less_than_nothing() {
+        let given = given();
+        let back = Span { ended_at: Timestamp::from_micros(given.started_at.as_micros() - 1), ..given };
+        let written = span(back);
+        assert_eq!(written.end_time_unix_nano, written.start_time_unix_nano);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::telemetry::Chain;
+
 /// How often the log says that something is wrong with the collector.
 const SAID_EVERY: Duration = Duration::from_secs(300);
 
@@ -43,8 +45,9 @@ impl Worries {
         Self { collector, losses, said_at: None, away: false }
     }
 
-    /// A batch was taken, but for some of its spans.
-    pub(super) fn sent(&mut self, rejected: u64, now: Duration) {
+    /// A batch was taken, but for some of its spans. A collector cannot have rejected more than it got.
+    pub(super) fn sent(&mut self, spans: usize, rejected: u64, now: Duration) {
+        let rejected = rejected.min(spans as u64);
         if std::mem::take(&mut self.away) {
             tracing::debug!(collector = self.collector, "traces are exported again");
         }
@@ -69,9 +72,10 @@ impl Worries {
             let dropped = self.losses.take();
             tracing::warn!(
                 collector = self.collector,
-                error,
+                error = %Chain(error),
                 dropped,
-                "traces cannot be exported: see that the collector at otlp_endpoint answers; spans are dropped meanwhile"
+                "traces cannot be exported: see that this collector answers OTLP over HTTP, mostly at port 4318; \
+                 spans are dropped meanwhile"
             );
         }
     }
@@ -80,6 +84,14 @@ impl Worries {
     pub(super) fn lost(&mut self, spans: usize, error: &(dyn Error + 'static), now: Duration) {
         self.losses.add(spans as u64);
         self.delayed(error, now);
+    }
+
+    /// The server stopped before all was sent.
+    pub(super) fn cut_short(&self) {
+        tracing::warn!(
+            collector = self.collector,
+            "the last traces are lost: the collector did not take them in time"
+        );
     }
 
     fn is_time(&mut self, now: Duration) -> bool {
@@ -112,9 +124,17 @@ mod tests {
         worries.lost(3, &error, Duration::ZERO);
         assert_eq!(worries.losses.count(), 0, "the first time it is said at once");
         worries.lost(2, &error, Duration::from_secs(1));
-        worries.sent(1, Duration::from_secs(2));
+        worries.sent(5, 1, Duration::from_secs(2));
         assert_eq!(worries.losses.count(), 3, "it is too early to say it again");
-        worries.sent(0, Duration::from_secs(400));
+        worries.sent(5, 0, Duration::from_secs(400));
         assert_eq!(worries.losses.count(), 0);
+    }
+
+    #[test]
+    fn no_more_is_lost_than_was_sent() {
+        let mut worries = worries();
+        worries.sent(1, 1, Duration::ZERO);
+        worries.sent(5, u64::MAX, Duration::from_secs(1));
+        assert_eq!(worries.losses.count(), 5);
     }
 }
