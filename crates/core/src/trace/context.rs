@@ -10,6 +10,8 @@ use crate::time::Entropy;
 
 /// The flag that says that the spans of this trace are collected.
 const SAMPLED: u8 = 1;
+/// The flag that says that the id of this trace is random.
+const RANDOM: u8 = 2;
 
 /// A trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,10 +63,11 @@ impl SpanContext {
         Self { trace, span: SpanId::random(entropy), flags: SAMPLED }
     }
 
-    /// A span that nobody had before, in the same trace and with the same flags.
+    /// A span that nobody had before, in the same trace. Of the flags it has those that have a meaning: whoever passes on
+    /// others would claim what it does not know.
     #[must_use]
     pub fn child(self, entropy: &dyn Entropy) -> Self {
-        Self { span: SpanId::random(entropy), ..self }
+        Self { trace: self.trace, span: SpanId::random(entropy), flags: self.flags & (SAMPLED | RANDOM) }
     }
 
     /// Whether whoever began the trace wants to see its spans.
@@ -182,11 +185,13 @@ mod tests {
 
     #[test]
     fn whether_it_is_sampled_is_one_flag_of_several() {
-        for (flags, sampled) in [("00", false), ("01", true), ("02", false), ("03", true), ("ff", true)] {
+        for (flags, sampled, passed_on) in
+            [("00", false, 0), ("01", true, 1), ("02", false, 2), ("03", true, 3), ("ff", true, 3)]
+        {
             let text = format!("{}{flags}", &TRACE[..TRACE.len() - 2]);
             let context: SpanContext = text.parse().expect("it is well-formed");
             assert_eq!(context.is_sampled(), sampled, "for {flags}");
-            assert_eq!(context.child(&Fixed(1)).flags(), context.flags(), "for {flags}");
+            assert_eq!(context.child(&Fixed(1)).flags(), passed_on, "for {flags}");
         }
     }
 
