@@ -61,7 +61,14 @@ fn attributes(lane: &ClaimedLane, message: &Message, answer: &Answer) -> Vec<(&'
         ("server.address", host(&lane.origin).into()),
     ];
     attributes.extend(answer.status.map(|status| ("http.response.status_code", status.into())));
+    attributes.extend(error_type(answer).map(|text| ("error.type", text.into())));
     attributes
+}
+
+/// As OpenTelemetry tells errors apart: by the status, if there is one.
+fn error_type(answer: &Answer) -> Option<String> {
+    let class = || answer.class.as_str().to_owned();
+    (answer.class != Class::Delivered).then(|| answer.status.map_or_else(class, |status| status.to_string()))
 }
 
 /// The host of an origin, which is a scheme, a host and maybe a port.

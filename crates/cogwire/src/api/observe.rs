@@ -28,6 +28,8 @@ pub(super) async fn observe(State(api): State<Arc<Api>>, mut request: Request, n
     let method = known_method(request.method());
     let path = route.as_ref().map(MatchedPath::as_str);
     let traced = RequestSpan::begin(&api, method, path, &id, request.headers_mut());
+    // Methods can be any word; a metric's label must not.
+    let method = method.unwrap_or("other");
     let span = tracing::info_span!("http", method, route = name_of(route.as_ref()), request_id = %id);
     let mut response = async {
         let response = next.run(request).await;
@@ -78,10 +80,10 @@ fn name_of(route: Option<&MatchedPath>) -> &str {
     route.map_or("unknown", MatchedPath::as_str)
 }
 
-/// Methods can be any word; a metric's label must not.
-fn known_method(method: &Method) -> &'static str {
+/// The method, if it is one of those that HTTP has.
+fn known_method(method: &Method) -> Option<&'static str> {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    KNOWN.into_iter().find(|known| *known == method.as_str())
 }
 
 fn request_id(headers: &HeaderMap, entropy: &dyn Entropy) -> String {

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use cogwire_core::id::PredictionId;
 use cogwire_core::time::Timestamp;
-use cogwire_core::trace::{Span, SpanContext, SpanId, SpanKind};
+use cogwire_core::trace::{Attribute, Span, SpanContext, SpanId, SpanKind};
 
 use super::Api;
 
@@ -22,8 +22,10 @@ pub(super) struct About(pub(super) PredictionId);
 /// A request that a trace shows. Recorded when this is dropped, so also when the client hangs up.
 pub(super) struct RequestSpan {
     api: Arc<Api>,
-    method: &'static str,
-    route: String,
+    /// If it is one of those that HTTP has.
+    method: Option<&'static str>,
+    /// If there is one for it.
+    route: Option<String>,
     request_id: String,
     context: SpanContext,
     parent: Option<SpanId>,
@@ -48,23 +50,26 @@ impl RequestSpan {
     /// causes belongs to it from here on, because the request's `traceparent` is now that of the span.
     pub(super) fn begin(
         api: &Arc<Api>,
-        method: &'static str,
+        method: Option<&'static str>,
         route: Option<&str>,
         request_id: &str,
         headers: &mut HeaderMap,
     ) -> Option<Self> {
+        if !api.spans.is_on() {
+            return None;
+        }
         let caller = traceparent(headers);
-        let known = route.filter(|route| !PROBES.contains(route));
         let context = match caller {
             Some(caller) => api.spans.child(caller, &*api.entropy)?,
-            None => known.filter(|_| api.spans.is_on()).map(|_| SpanContext::first(&*api.entropy))?,
+            None if begins_a_trace(route) => SpanContext::first(&*api.entropy),
+            None => return None,
         };
         let own = HeaderValue::from_str(&context.to_string()).expect("it is printable ASCII");
         headers.insert(TRACEPARENT, own);
         Some(Self {
             api: Arc::clone(api),
             method,
-            route: route.unwrap_or("unknown").to_owned(),
+            route: route.map(str::to_owned),
             request_id: request_id.to_owned(),
             context,
             parent: caller.map(|caller| caller.span),
@@ -78,32 +83,56 @@ impl RequestSpan {
         let prediction = response.extensions().get::<About>().map(|about| about.0);
         self.answer = Some(Answer { status: response.status().as_u16(), prediction });
     }
+
+    /// As OpenTelemetry names requests.
+    fn name(&self) -> String {
+        let method = self.method.unwrap_or("HTTP");
+        self.route.as_ref().map_or_else(|| method.to_owned(), |route| format!("{method} {route}"))
+    }
+
+    fn attributes(&self) -> Vec<(&'static str, Attribute)> {
+        let mut attributes: Vec<(_, Attribute)> = vec![
+            ("http.request.method", self.method.unwrap_or("_OTHER").into()),
+            ("cogwire.request_id", self.request_id.as_str().into()),
+        ];
+        attributes.extend(self.route.as_deref().map(|route| ("http.route", route.into())));
+        let Some(answer) = &self.answer else { return attributes };
+        attributes.push(("http.response.status_code", answer.status.into()));
+        attributes.extend(answer.prediction.map(|id| ("cogwire.prediction_id", id.as_str().into())));
+        attributes.extend(answer.is_error().then(|| ("error.type", answer.status.to_string().into())));
+        attributes
+    }
+
+    fn error(&self) -> Option<&'static str> {
+        match &self.answer {
+            Some(answer) => answer.is_error().then_some("the server failed"),
+            None => Some("the client hung up"),
+        }
+    }
+}
+
+impl Answer {
+    /// What the client did wrong is no error of the server's.
+    fn is_error(&self) -> bool {
+        self.status >= 500
+    }
+}
+
+fn begins_a_trace(route: Option<&str>) -> bool {
+    route.is_some_and(|route| !PROBES.contains(&route))
 }
 
 impl Drop for RequestSpan {
     fn drop(&mut self) {
-        let mut attributes = vec![
-            ("http.request.method", self.method.into()),
-            ("http.route", self.route.as_str().into()),
-            ("cogwire.request_id", self.request_id.as_str().into()),
-        ];
-        let error = match &self.answer {
-            Some(answer) => {
-                attributes.push(("http.response.status_code", answer.status.into()));
-                attributes.extend(answer.prediction.map(|id| ("cogwire.prediction_id", id.as_str().into())));
-                (answer.status >= 500).then_some("the server failed")
-            }
-            None => Some("the client hung up"),
-        };
         self.api.spans.record(Span {
-            name: format!("{} {}", self.method, self.route).into(),
+            name: self.name().into(),
             kind: SpanKind::Server,
             context: self.context,
             parent: self.parent,
             started_at: self.started_at,
             ended_at: self.api.now(),
-            attributes,
-            error,
+            attributes: self.attributes(),
+            error: self.error(),
         });
     }
 }

@@ -97,10 +97,13 @@ async fn a_callers_trace_holds_the_request_the_run_and_every_attempt() {
         assert_eq!(attempt.attribute("server.address"), "127.0.0.1");
         assert_eq!(attempt.kind(), SpanKind::Client);
     }
-    let end = |seen: &&Seen| (seen.error().to_owned(), seen.attribute("http.response.status_code"));
+    let end = |seen: &&Seen| {
+        let told = |name| seen.attribute(name);
+        (seen.error().to_owned(), told("error.type"), told("http.response.status_code"))
+    };
     assert_eq!(
         attempts.iter().map(end).collect::<Vec<_>>(),
-        [("status".into(), "500".into()), (String::new(), "200".into())]
+        [("status".into(), "500".into(), "500".into()), (String::new(), String::new(), "200".into())]
     );
     let process = |name: &str| all[0].of_process(name);
     assert_eq!(
@@ -127,6 +130,26 @@ async fn without_a_callers_trace_the_request_begins_one() {
         collector.wait_until("the look", |all| all.iter().any(|seen| seen.name().starts_with("GET"))).await;
     let names: Vec<&str> = all.iter().map(Seen::name).filter(|name| name.starts_with("GET")).collect();
     assert!(names.iter().all(|name| *name == "GET /v1/predictions/{id}"), "probes begin no trace: {names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_the_client_become_neither_names_nor_routes() {
+    let collector = Collector::start().await;
+    let app = traced_by(&collector).await;
+    for (method, path) in [("STEAL", "/v1/predictions"), ("GET", "/s3cret"), ("STEAL", "/s3cret?a=s3cret")] {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a word");
+        let request = app.http().request(method, path).header("traceparent", traceparent("01"));
+        request.send().await.expect("an answer");
+    }
+    let all = collector.wait_until("three requests", |all| all.len() == 3).await;
+    let shown = |seen: &Seen| {
+        (seen.name().to_owned(), seen.attribute("http.request.method"), seen.attribute("http.route"))
+    };
+    let expected =
+        [("HTTP /v1/predictions", "_OTHER", "/v1/predictions"), ("GET", "GET", ""), ("HTTP", "_OTHER", "")];
+    let expected = expected.map(|(name, method, route)| (name.into(), method.into(), route.into()));
+    assert_eq!(all.iter().map(shown).collect::<Vec<_>>(), expected);
+    assert!(!format!("{all:?}").contains(SECRET), "{all:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
