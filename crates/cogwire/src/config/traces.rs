@@ -56,7 +56,7 @@ fn endpoint(layers: &Layers, environment: &Environment) -> Result<Option<Url>, E
             .ok_or_else(|| invalid(raw.place(), &raw.texts.concat(), URL));
     }
     if environment.get(DISABLED).is_some_and(|text| text.eq_ignore_ascii_case("true"))
-        || environment.get(EXPORTER) == Some("none")
+        || environment.get(EXPORTER).is_some_and(|list| !list.split(',').any(|each| each.trim() == "otlp"))
     {
         return Ok(None);
     }
@@ -72,6 +72,10 @@ fn headers(layers: &Layers, environment: &Environment) -> Result<HeaderMap, Erro
     if let Some(raw) = layers.get(OTLP_HEADER).filter(|raw| !raw.texts.is_empty()) {
         let read = |text: &String| header(text).ok_or_else(|| secret(raw));
         return raw.texts.iter().map(read).collect();
+    }
+    // What those of the variables hold is for the collector that the variables name.
+    if layers.get(ENDPOINT).is_some() {
+        return Ok(HeaderMap::new());
     }
     let set = |name| environment.get(name).map(|text| (name, text));
     let Some((name, text)) = set(TRACES_HEADERS).or_else(|| set(ANY_HEADERS)) else {
@@ -121,9 +125,9 @@ fn secret(raw: &Raw) -> Error {
     invalid(raw.place(), MASK, HEADER)
 }
 
-/// What is before an `@` could be a password.
+/// What is before an `@` could be a password, and what is in a query a key.
 fn invalid(place: String, text: &str, expected: &str) -> Error {
-    let text = if text.contains('@') { MASK } else { text };
+    let text = if text.contains(['@', '?', '#']) { MASK } else { text };
     Error::Invalid { place, text: text.to_owned(), expected: expected.to_owned() }
 }
 
@@ -182,25 +186,36 @@ mod tests {
 
     #[test]
     fn who_turns_opentelemetry_off_turns_its_variables_off() {
-        for off in [(DISABLED, "TRUE"), (EXPORTER, "none")] {
+        for off in [(DISABLED, "TRUE"), (EXPORTER, "none"), (EXPORTER, "zipkin, console")] {
             let environment = Environment::from([off, (ANY_ENDPOINT, "http://any:1")]);
             assert_eq!(url(&layers(&[]), &environment), None, "for {off:?}");
             let ours = layers(&[(ENDPOINT, &["http://ours:3"])]);
             assert!(url(&ours, &environment).is_some(), "for {off:?}");
         }
+        let environment = Environment::from([(EXPORTER, "console, otlp"), (ANY_ENDPOINT, "http://any:1")]);
+        assert!(url(&layers(&[]), &environment).is_some());
     }
 
     #[test]
     fn headers_come_from_the_setting_or_from_a_variable_and_are_not_shown() {
         let ours = layers(&[(ENDPOINT, &["http://a"]), (OTLP_HEADER, &["Authorization: Bearer s3cret=,"])]);
-        let environment = Environment::from([(ANY_HEADERS, "x-team=s3cret%2C1, ,b=2"), (SERVICE, "me")]);
+        let variables =
+            [(ANY_HEADERS, "x-team=s3cret%2C1, ,b=2"), (ANY_ENDPOINT, "http://b"), (SERVICE, "me")];
+        let environment = Environment::from(variables);
         let traces = read(&ours, &environment).expect("valid").expect("there");
         assert_eq!(traces.headers["authorization"], "Bearer s3cret=,");
         assert_eq!((traces.headers.len(), &*traces.service_name), (1, "me"));
         assert!(!format!("{traces:?}").contains("s3cret"), "{traces:?}");
-        let theirs =
-            read(&layers(&[(ENDPOINT, &["http://a"])]), &environment).expect("valid").expect("there");
+        let theirs = read(&layers(&[]), &environment).expect("valid").expect("there");
         assert!(theirs.headers["x-team"] == "s3cret,1" && theirs.headers["b"] == "2");
+    }
+
+    #[test]
+    fn a_collector_of_our_setting_is_not_sent_what_is_for_another_one() {
+        let environment = Environment::from([(ANY_HEADERS, "key=s3cret"), (ANY_ENDPOINT, "https://vendor")]);
+        let ours =
+            read(&layers(&[(ENDPOINT, &["http://ours:3"])]), &environment).expect("valid").expect("there");
+        assert!(ours.headers.is_empty(), "{ours:?}");
     }
 
     #[test]
@@ -211,7 +226,7 @@ mod tests {
             "ftp://a",
             "http://",
             "http://me:s3cret@a",
-            "http://a?key=1",
+            "http://a?key=s3cret",
             "http://a#b",
             "grpc://a",
         ] {
