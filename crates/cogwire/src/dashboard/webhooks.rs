@@ -1,6 +1,7 @@
 //! The webhooks of a prediction: each message, each attempt, and why something was not sent.
 
 use cogwire_core::prediction::Prediction;
+use cogwire_core::time::Timestamp;
 use cogwire_store::delivery::{Attempt, AttemptReport, Delivery, DeliveryState, HeaderLines};
 use maud::{Markup, html};
 
@@ -16,6 +17,7 @@ pub(super) struct Webhooks {
     explanation: Vec<String>,
     messages: Vec<(Delivery, Vec<Attempt>)>,
     earlier: usize,
+    now: Timestamp,
     /// Whether something is still to be sent.
     pub(super) owed: bool,
 }
@@ -24,6 +26,7 @@ impl Webhooks {
     pub(super) async fn load(api: &Api, prediction: &Prediction) -> Result<Self, Failure> {
         let deliveries = api.store.deliveries(prediction.id()).await?;
         let lane = api.store.lane(prediction.id()).await?;
+        let now = api.now();
         let earlier = deliveries.len().saturating_sub(MAX_MESSAGES);
         let mut messages = Vec::new();
         for delivery in &deliveries[earlier..] {
@@ -31,10 +34,11 @@ impl Webhooks {
         }
         Ok(Self {
             url: prediction.request.webhook.as_ref().map(|webhook| webhook.url.clone()),
-            explanation: explain::prediction(prediction, lane.as_ref(), &deliveries, api.now()),
+            explanation: explain::prediction(prediction, lane.as_ref(), &deliveries, now),
             owed: lane.is_some_and(|lane| lane.due_at().is_some()),
             messages,
             earlier,
+            now,
         })
     }
 
@@ -43,26 +47,35 @@ impl Webhooks {
             section {
                 h2 { "Webhooks" }
                 @if let Some(url) = &self.url { p { code { (url) } } }
-                ul { @for line in &self.explanation { li { (line) } } }
+                ul { @for line in &self.explanation { li { (sentence(line)) } } }
                 @if self.earlier > 0 { p.soft { (self.earlier) " earlier messages are not shown here" } }
-                @for (delivery, attempts) in &self.messages { (message(delivery, attempts)) }
+                @for (delivery, attempts) in &self.messages { (message(delivery, attempts, self.now)) }
             }
         }
     }
 }
 
-fn message(delivery: &Delivery, attempts: &[Attempt]) -> Markup {
+fn message(delivery: &Delivery, attempts: &[Attempt], now: Timestamp) -> Markup {
     html! {
         h3 {
             (delivery.event) " " span class={ "badge " (tone(delivery.state)) } { (delivery.state) } " "
             code.soft { (delivery.id) }
         }
-        @for line in explain::delivery(delivery) { p { (line) } }
+        @for line in explain::delivery(delivery, now) { p { (sentence(&line)) } }
         @if !attempts.is_empty() {
             div.wide { table {
                 tr { th { "Attempt" } th { "Begun" } th { "Took" } th { "Result" } th { "What happened" } }
                 @for attempt in attempts { (row(attempt)) }
             } }
+        }
+    }
+}
+
+/// A sentence whose names are between backticks.
+fn sentence(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

@@ -152,3 +152,12 @@ async fn failure_cancel_and_success_each_yield_one_completed() {
     assert_eq!(statuses, ["canceled", "failed", "failed", "succeeded"]);
     assert_eq!(app.receiver.webhooks().len(), 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_messages_refuses_a_filter_that_it_does_not_have() {
+    let app = TestApp::start().await;
+    let reply = app.http().get("/v1/deliveries?status=pending").await;
+    assert_eq!(reply.status, 422, "{}", reply.text);
+    assert!(reply.text.contains("did you mean state?"), "{}", reply.text);
+    app.http().get("/v1/deliveries?state=pending").await.expect(200);
+}

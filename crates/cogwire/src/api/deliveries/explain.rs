@@ -1,10 +1,15 @@
 //! In plain words: why a message was sent or not, and what happens next.
 
+use std::time::Duration;
+
 use cogwire_core::prediction::Prediction;
 use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::{EventSet, Webhook, WebhookEvent};
 use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{Delivery, DeliveryState};
+
+/// A message that is due for as long as this waits for something else than its turn.
+const OVERDUE: Duration = Duration::from_secs(3);
 
 /// What is to be said about all messages of a prediction.
 pub(crate) fn prediction(
@@ -24,8 +29,9 @@ pub(crate) fn prediction(
 }
 
 /// What is to be said about one message.
-pub(crate) fn delivery(delivery: &Delivery) -> Vec<String> {
+pub(crate) fn delivery(delivery: &Delivery, now: Timestamp) -> Vec<String> {
     let mut lines = vec![state(delivery)];
+    lines.extend(overdue(delivery, now));
     if delivery.superseded > 0 {
         lines.push(took_the_place(delivery.superseded));
     }
@@ -124,8 +130,9 @@ fn state(delivery: &Delivery) -> String {
             .to_owned(),
         (DeliveryState::Exhausted, _) => {
             format!(
-                "Given up after {attempts}. It is kept: POST /deliveries/{}/resend sends it again.",
-                delivery.id
+                "Given up after {attempts}. It is kept: `cogwire webhooks resend {id}`, or `POST /deliveries/{id}/resend`, \
+                 sends it again.",
+                id = delivery.id
             )
         }
         (DeliveryState::Interrupted, _) => {
@@ -134,6 +141,14 @@ fn state(delivery: &Delivery) -> String {
                 .to_owned()
         }
     }
+}
+
+/// Which receivers are down is known to the servers that send, and may be another matter on each.
+fn overdue(delivery: &Delivery, now: Timestamp) -> Option<String> {
+    let due = delivery.next_attempt_at.filter(|_| delivery.state == DeliveryState::Pending)?;
+    let sentence = "It is overdue: its receiver is down, or is slow and has all the requests that it may get at once, \
+                    or no server with the role `deliver` runs. It is sent when that is over.";
+    (now.since(due) > OVERDUE).then(|| sentence.to_owned())
 }
 
 fn times(attempts: u32) -> String {

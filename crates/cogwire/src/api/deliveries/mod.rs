@@ -36,10 +36,11 @@ pub(super) async fn of_prediction(
     // The other way round, what becomes a message in between would be neither owed nor there.
     let lane = api.store.lane(prediction.id()).await?;
     let deliveries = api.store.deliveries(prediction.id()).await?;
+    let now = api.now();
     let body = PredictionDeliveries {
-        explanation: explain::prediction(&prediction, lane.as_ref(), &deliveries, api.now()),
+        explanation: explain::prediction(&prediction, lane.as_ref(), &deliveries, now),
         owed: view::owed(lane.as_ref()),
-        results: deliveries.iter().map(DeliveryView::new).collect(),
+        results: deliveries.iter().map(|delivery| DeliveryView::new(delivery, now)).collect(),
     };
     Ok(answer::value(StatusCode::OK, &body))
 }
@@ -50,7 +51,8 @@ pub(super) async fn list(
     Extension(Caller(account)): Extension<Caller>,
     query: Query,
 ) -> Result<Response, Failure> {
-    let asked = asked(account, &query)?;
+    query.only(&["state", "cursor"])?;
+    let (asked, now) = (asked(account, &query)?, api.now());
     let mut deliveries = api.store.list_deliveries(&asked).await?;
     let more = deliveries.len() > PAGE as usize;
     deliveries.truncate(PAGE as usize);
@@ -58,7 +60,7 @@ pub(super) async fn list(
     let page = DeliveryPage {
         next: last.map(|cursor| page_url(&api.links, "/deliveries", &query, &cursor)),
         previous: None,
-        results: deliveries.iter().map(DeliveryView::new).collect(),
+        results: deliveries.iter().map(|delivery| DeliveryView::new(delivery, now)).collect(),
     };
     Ok(answer::value(StatusCode::OK, &page))
 }
@@ -70,7 +72,7 @@ pub(super) async fn get(
     At(id): At<String>,
 ) -> Result<Response, Failure> {
     let (delivery, attempts) = own(&api, &account, &id).await?;
-    Ok(answer::value(StatusCode::OK, &DeliveryView::with_attempts(&delivery, &attempts)))
+    Ok(answer::value(StatusCode::OK, &DeliveryView::with_attempts(&delivery, &attempts, api.now())))
 }
 
 /// The account's delivery of this id with its attempts, or 404.

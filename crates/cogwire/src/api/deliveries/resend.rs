@@ -44,7 +44,7 @@ pub(in crate::api) async fn one(
         ResendOutcome::NotFound => return Err(Failure::not_found()),
     }
     let (delivery, attempts) = own(&api, &account, &id.to_string()).await?;
-    Ok(answer::value(StatusCode::ACCEPTED, &DeliveryView::with_attempts(&delivery, &attempts)))
+    Ok(answer::value(StatusCode::ACCEPTED, &DeliveryView::with_attempts(&delivery, &attempts, now)))
 }
 
 /// `POST /deliveries/resend`

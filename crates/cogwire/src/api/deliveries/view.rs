@@ -1,5 +1,6 @@
 //! Deliveries and attempts in JSON.
 
+use cogwire_core::time::Timestamp;
 use cogwire_core::webhook::event::WebhookEvent;
 use cogwire_core::webhook::pacing::Lane;
 use cogwire_store::delivery::{Attempt, Delivery};
@@ -68,13 +69,13 @@ pub(super) fn owed(lane: Option<&Lane>) -> Vec<&'static str> {
 }
 
 impl DeliveryView {
-    pub(super) fn new(delivery: &Delivery) -> Self {
+    pub(super) fn new(delivery: &Delivery, now: Timestamp) -> Self {
         Self {
             attempts: delivery.attempts,
             body_sha256: delivery.body_sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             created_at: delivery.created_at.to_string(),
             event: delivery.event.as_str(),
-            explanation: explain::delivery(delivery),
+            explanation: explain::delivery(delivery, now),
             id: delivery.id.to_string(),
             log: None,
             next_attempt_at: delivery.next_attempt_at.map(|at| at.to_string()),
@@ -87,8 +88,8 @@ impl DeliveryView {
         }
     }
 
-    pub(super) fn with_attempts(delivery: &Delivery, attempts: &[Attempt]) -> Self {
-        Self { log: Some(attempts.iter().map(AttemptView::new).collect()), ..Self::new(delivery) }
+    pub(super) fn with_attempts(delivery: &Delivery, attempts: &[Attempt], now: Timestamp) -> Self {
+        Self { log: Some(attempts.iter().map(AttemptView::new).collect()), ..Self::new(delivery, now) }
     }
 }
 
@@ -115,7 +116,6 @@ impl AttemptView {
 mod tests {
     use std::time::Duration;
 
-    use cogwire_core::time::Timestamp;
     use cogwire_store::delivery::{AttemptReport, HeaderLines, ResponseReport};
 
     use super::*;

@@ -135,9 +135,19 @@ fn every_state_has_its_sentence() {
         (Interrupted, 0, "server stopped"),
     ];
     for (state, attempts, expected) in cases {
-        let lines = delivery(&a_delivery(state, attempts));
+        let lines = delivery(&a_delivery(state, attempts), NOW);
         assert!(lines[0].contains(expected), "{lines:?}");
     }
     let superseding = Delivery { superseded: 3, ..a_delivery(Delivered, 1) };
-    assert!(delivery(&superseding)[1].contains("3 progress messages"));
+    assert!(delivery(&superseding, NOW)[1].contains("3 progress messages"));
+}
+
+#[test]
+fn a_message_whose_time_has_come_and_gone_waits_for_its_receiver() {
+    let after = |seconds: i64| Timestamp::from_micros(NOW.as_micros() + seconds * 1_000_000);
+    let pending = a_delivery(DeliveryState::Pending, 0);
+    assert_eq!(delivery(&pending, after(-60)).len(), 1);
+    assert_eq!(delivery(&pending, after(2)).len(), 1);
+    assert!(delivery(&pending, after(4))[1].contains("its receiver is down"));
+    assert_eq!(delivery(&a_delivery(DeliveryState::Exhausted, 7), after(60)).len(), 1);
 }
