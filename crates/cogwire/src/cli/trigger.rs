@@ -90,7 +90,7 @@ impl TriggerArgs {
     /// ^C leaves the rest to the server.
     async fn or_leave(&self, client: &Client) -> Outcome {
         tokio::select! {
-            done = self.send(client) => done,
+            done = self.send(client, true) => done,
             _ = tokio::signal::ctrl_c() => {
                 output::say("The server goes on: `cogwire webhooks ls` shows what becomes of it.");
                 Err(Failure::Interrupted)
@@ -101,19 +101,19 @@ impl TriggerArgs {
     /// ^C ends everything.
     async fn or_stop(&self, client: &Client) -> Outcome {
         tokio::select! {
-            done = self.send(client) => done,
+            done = self.send(client, false) => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
         }
     }
 
-    async fn send(&self, client: &Client) -> Outcome {
+    async fn send(&self, client: &Client, kept: bool) -> Outcome {
         let target = Target::find(client, &self.model).await?;
         let input = read_input(&self.input, target.schema.as_ref()).await?;
         let mut body = target.body(&input);
         body["webhook"] = json!(self.to);
         body["webhook_events_filter"] = json!([self.event.name()]);
         let created = client.post(&target.create_path(), &body).await?;
-        follow::first_message(client, &created, self.json).await
+        follow::first_message(client, &created, self.json, kept).await
     }
 }
 

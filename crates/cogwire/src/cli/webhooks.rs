@@ -54,6 +54,9 @@ enum WebhooksCommand {
     /// Send messages again.
     Resend(resend::ResendArgs),
     /// Follow how predictions end and what becomes of their webhooks, until ^C.
+    ///
+    /// Only ends are shown (`completed`), and only of predictions and trainings with a webhook that is told of them.
+    /// For messages about `start`, `output` and `logs`, see `ls`.
     Tail(tail::TailArgs),
     /// Print the secret that signs webhooks, or change it.
     Secret(secret::SecretArgs),

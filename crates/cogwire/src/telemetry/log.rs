@@ -12,6 +12,8 @@ use crate::config::LogFormat;
 /// What is logged when `RUST_LOG` says nothing. Requests to a storage that are tried again are nobody's business;
 /// that a receiver's certificate is not trusted is said where its attempt is shown.
 const DEFAULT_FILTER: &str = "info,object_store=warn,rustls_platform_verifier=off";
+/// The same for commands that print something else.
+const QUIET_FILTER: &str = "warn,rustls_platform_verifier=off";
 
 impl LogFormat {
     /// Whether the log is for people, seeing where it goes.
@@ -36,7 +38,7 @@ pub fn start_log(format: LogFormat) {
 
 /// Starts a log of what is wrong only, for commands that print something else.
 pub fn start_quiet_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIET_FILTER));
     let _ = to_stderr().with_env_filter(filter).try_init();
 }
 

@@ -14,13 +14,17 @@ use crate::cli::webhooks::{attempt_line, explanations, heading};
 /// The pause between two looks.
 const POLL: Duration = Duration::from_millis(100);
 
+/// What a server that is gone at once says of a webhook that it gave up, instead of how it is sent again.
+const NOT_KEPT: &str =
+    "Given up: the schedule has no more attempts. It goes with the server of this command.";
+
 /// Waits until the first webhook of a prediction is delivered or given up, prints its attempts as they end, and fails when
-/// it was not delivered. As JSON it is printed once, at the end.
-pub(super) async fn first_message(client: &Client, created: &Value, json: bool) -> Outcome {
+/// it was not delivered. As JSON it is printed once, at the end. `kept` tells whether the server stays afterwards.
+pub(super) async fn first_message(client: &Client, created: &Value, json: bool, kept: bool) -> Outcome {
     let id = appears(client, text(&created["id"])).await?;
     let mut shown = Shown { quiet: json, ..Shown::default() };
     let settled = loop {
-        let message = client.get(&format!("/deliveries/{id}")).await?;
+        let message = as_it_stays(client.get(&format!("/deliveries/{id}")).await?, kept);
         shown.update(&message)?;
         if is_settled(&message) {
             break message;
@@ -54,6 +58,14 @@ fn nothing_came(prediction: &Value) -> String {
     let (id, status) = (text(&prediction["id"]), text(&prediction["status"]));
     let error = prediction["error"].as_str().map(|error| format!(" ({error})")).unwrap_or_default();
     format!("prediction {id} {status}{error} and gave no {filter} event: nothing was sent")
+}
+
+/// The message, without the offer of a server that does not stay.
+fn as_it_stays(mut message: Value, kept: bool) -> Value {
+    if !kept && message["state"] == "exhausted" {
+        message["explanation"] = json!([NOT_KEPT]);
+    }
+    message
 }
 
 fn is_settled(message: &Value) -> bool {
@@ -100,5 +112,19 @@ impl Shown {
         }
         self.explanation = explanation;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_goes_offers_nothing() {
+        let exhausted = json!({"state": "exhausted", "explanation": ["It is kept."]});
+        assert_eq!(as_it_stays(exhausted.clone(), true), exhausted);
+        assert_eq!(explanations(&as_it_stays(exhausted, false)), [NOT_KEPT]);
+        let taken = json!({"state": "delivered", "explanation": ["The receiver took it."]});
+        assert_eq!(as_it_stays(taken.clone(), false), taken);
     }
 }

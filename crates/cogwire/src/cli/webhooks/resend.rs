@@ -19,6 +19,9 @@ const AT_ONCE: usize = 1000;
 
 /// What `resend` takes.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "cogwire webhooks resend [OPTIONS] <MSG>...\n       cogwire webhooks resend [OPTIONS] --since <TIME>"
+)]
 pub(super) struct ResendArgs {
     /// Their ids.
     #[arg(required_unless_present = "since", conflicts_with = "since", value_name = "MSG")]
