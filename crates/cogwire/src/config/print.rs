@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::layers::{Layers, Raw, Source};
 use super::redact::MASK;
 use super::secrets::{API_TOKEN, WEBHOOK_SECRET};
+use super::traces::ENDPOINT;
 use super::{Config, Secrets};
 
 /// Where values end and their origins begin.
@@ -19,12 +20,26 @@ pub fn print(layers: &Layers, config: &Config) -> String {
             None if setting.key == "data_dir" => {
                 (format!("data_dir = {:?}", config.data_dir), "home".to_owned())
             }
+            None if setting.key == ENDPOINT => (format!("# {ENDPOINT} ="), collector(config)),
             None => (format!("# {} =", setting.key), "not set".to_owned()),
         };
         line(&mut text, &value, &origin);
     }
     print_secrets(&mut text, &config.secrets);
     text
+}
+
+/// Where traces go when our setting says nothing.
+fn collector(config: &Config) -> String {
+    config.traces.as_ref().map_or_else(
+        || "not set".to_owned(),
+        |traces| {
+            format!(
+                "not set, but traces go to {} by a variable of OpenTelemetry",
+                traces.endpoint.authority()
+            )
+        },
+    )
 }
 
 fn print_secrets(text: &mut String, secrets: &Secrets) {

@@ -243,6 +243,15 @@ fn secrets_come_from_a_variable_or_a_file_and_are_masked() {
     );
 }
 
+#[test]
+fn a_collector_that_a_variable_names_is_shown_without_its_path() {
+    let environment = Environment::from([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/hidden")]);
+    let layers = arguments(&["--data-dir", "/data"]).layers(&environment).expect("valid");
+    let printed = print(&layers, &Config::read(&layers, &environment).expect("valid"));
+    assert!(printed.contains("# not set, but traces go to collector:4318"), "{printed}");
+    assert!(!printed.contains("hidden"), "{printed}");
+}
+
 const DATABASE: [&str; 2] = ["--database-url", "postgres://me:hidden@db/cogwire"];
 
 fn with_database(flags: &[&str]) -> Result<Config, Error> {

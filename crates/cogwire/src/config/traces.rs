@@ -16,7 +16,7 @@ const PATH: &str = "/v1/traces";
 const SERVICE_NAME: &str = "cogwire";
 
 /// Our setting.
-const ENDPOINT: &str = "otlp_endpoint";
+pub(super) const ENDPOINT: &str = "otlp_endpoint";
 /// The variables of OpenTelemetry. Those with `TRACES` in their names win, and an endpoint among them is meant as it is.
 const ANY_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -28,6 +28,8 @@ const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 
 const URL: &str =
     "an http or https URL without user, password, query and fragment, such as http://collector:4318";
+const VARIABLE: &str = "an http or https URL without user, password, query and fragment, such as http://collector:4318; if it is meant for other \
+     programs, set OTEL_TRACES_EXPORTER=none for this one, or give it an --otlp-endpoint";
 const HEADER: &str = "\"Name: value\" with a name that the request does not have itself";
 const HEADERS: &str = "a list such as name=value,other=value, with values that are percent-encoded";
 
@@ -65,7 +67,7 @@ fn endpoint(layers: &Layers, environment: &Environment) -> Result<Option<Url>, E
         None => (ANY_ENDPOINT, base),
     };
     let Some(text) = environment.get(name) else { return Ok(None) };
-    read(text).map(Some).ok_or_else(|| invalid(name.to_owned(), text, URL))
+    read(text).map(Some).ok_or_else(|| invalid(name.to_owned(), text, VARIABLE))
 }
 
 fn headers(layers: &Layers, environment: &Environment) -> Result<HeaderMap, Error> {
@@ -237,7 +239,12 @@ mod tests {
             );
             assert!(!refused.contains("s3cret"), "{refused}");
             let refused = refusal(&layers(&[]), &Environment::from([(ANY_ENDPOINT, text)]));
-            assert!(refused.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: "), "{refused}");
+            assert!(
+                refused.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: ")
+                    && refused.contains("set OTEL_TRACES_EXPORTER=none"),
+                "{refused}"
+            );
+            assert!(!refused.contains("s3cret"), "{refused}");
         }
         for text in ["s3cret", "Host: s3cret", "na me: s3cret", "a: s3\ncret"] {
             let refused = refusal(&layers(&[(ENDPOINT, &["http://a"]), (OTLP_HEADER, &[text])]), &nothing);
