@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use cogwire::config::Roles;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
-use crate::harness::{Behaviour, Collector, Log, Options, Process, Seen, TestApp, hello, serve};
+use crate::harness::{Behaviour, Collector, Log, Options, Process, Seen, TestApp, TestStore, hello, serve};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
+const OTHER: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// What no span may ever show.
 const SECRET: &str = "s3cret";
@@ -186,6 +188,46 @@ async fn the_trace_goes_on_after_a_restart() {
     let node = |name: &str| the(&all.iter().collect::<Vec<_>>(), name).of_process("service.instance.id");
     assert_ne!(node("POST /v1/predictions"), node("run replicate/hello-world"), "another run of the node");
     assert!(the(&all.iter().collect::<Vec<_>>(), "wait").lasted() > Duration::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_divide_the_work_show_one_trace() {
+    let collector = Collector::start().await;
+    let none = Roles { api: false, run: false, deliver: false };
+    let options = Options {
+        roles: Roles { api: true, ..none },
+        traces: Some(collector.traces()),
+        ..Options::default()
+    };
+    let app = TestApp::on(TestStore::postgres().await, options).await;
+    let run = app.beside(Roles { run: true, ..none }).await;
+    let deliver = app.beside(Roles { deliver: true, ..none }).await;
+    let created = create_in(&app, &traceparent("01"), &completed(&app, "Alice")).await;
+    let all = tree(&collector, &created, 1).await;
+    assert_one_tree(&all, TRACE, CALLER);
+    let node = |name: &str| the(&all.iter().collect::<Vec<_>>(), name).of_process("service.instance.id");
+    let nodes = ["POST", "run", "webhook"].map(node);
+    assert!(nodes[0] != nodes[1] && nodes[1] != nodes[2] && nodes[0] != nodes[2], "{nodes:?}");
+    assert_eq!(node("wait"), nodes[1]);
+    for other in [run, deliver] {
+        other.server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_leads_to_the_trace_of_the_first_create() {
+    let collector = Collector::start().await;
+    let app = traced_by(&collector).await;
+    let other = traceparent("01").replace(TRACE, OTHER);
+    let mut created = Vec::new();
+    for trace in [traceparent("01"), other] {
+        let headers = [("idempotency-key", "k"), ("traceparent", trace.as_str())];
+        created.push(app.http().post_with("/v1/predictions", &hello("Alice"), &headers).await.expect(201));
+    }
+    assert_eq!(created[0]["id"], created[1]["id"]);
+    let all = collector.wait_until("both creates", |all| about(all, &created[0]).len() == 4).await;
+    let of_the_other: Vec<_> = all.iter().filter(|seen| seen.trace() == OTHER).map(Seen::name).collect();
+    assert_eq!(of_the_other, ["POST /v1/predictions"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

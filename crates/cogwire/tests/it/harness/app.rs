@@ -112,7 +112,8 @@ impl TestApp {
     /// Another server on the same store.
     pub(crate) async fn beside(&self, roles: Roles) -> Beside {
         let dir = tempfile::tempdir().expect("a folder");
-        let options = Options { roles, public_url: Some(self.http().base), ..Options::default() };
+        let (public_url, traces) = (Some(self.http().base), self.options.traces.clone());
+        let options = Options { roles, public_url, traces, ..Options::default() };
         write_scripts(dir.path(), &options);
         Beside { server: Server::start(dir.path(), &options, &self.clock, &self.store).await, _dir: dir }
     }
