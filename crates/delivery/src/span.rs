@@ -23,8 +23,8 @@ impl AttemptSpan {
         Some(Self { context: cause.child(entropy), parent: cause.span })
     }
 
-    /// Records the attempt, if somebody wants to see it. Of where it went only the host is told: a path or a query may be
-    /// secret.
+    /// Records the attempt, if somebody wants to see it. Of where it went only host and port are told: a path or a query
+    /// may be secret.
     pub(crate) fn record(
         self,
         spans: &dyn Spans,
@@ -51,6 +51,7 @@ impl AttemptSpan {
 }
 
 fn attributes(lane: &ClaimedLane, message: &Message, answer: &Answer) -> Vec<(&'static str, Attribute)> {
+    let (host, port) = place(&lane.origin);
     let mut attributes: Vec<(_, Attribute)> = vec![
         ("cogwire.prediction_id", lane.prediction.as_str().into()),
         ("cogwire.delivery_id", message.id.to_string().into()),
@@ -58,8 +59,9 @@ fn attributes(lane: &ClaimedLane, message: &Message, answer: &Answer) -> Vec<(&'
         ("cogwire.attempt", message.attempt.into()),
         ("cogwire.class", answer.class.as_str().into()),
         ("http.request.method", "POST".into()),
-        ("server.address", host(&lane.origin).into()),
+        ("server.address", host.into()),
     ];
+    attributes.extend(port.map(|port| ("server.port", port.into())));
     attributes.extend(answer.status.map(|status| ("http.response.status_code", status.into())));
     attributes.extend(error_type(answer).map(|text| ("error.type", text.into())));
     attributes
@@ -71,29 +73,38 @@ fn error_type(answer: &Answer) -> Option<String> {
     (answer.class != Class::Delivered).then(|| answer.status.map_or_else(class, |status| status.to_string()))
 }
 
-/// The host of an origin, which is a scheme, a host and maybe a port.
-fn host(origin: &str) -> &str {
-    let place = origin.split_once("://").map_or(origin, |(_, place)| place);
+/// The host and the port of an origin, which is a scheme, a host and maybe a port.
+fn place(origin: &str) -> (&str, Option<u16>) {
+    let (scheme, place) = origin.split_once("://").unwrap_or(("", origin));
     match place.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => place,
+        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+        _ => (place, usual_port(scheme)),
+    }
+}
+
+fn usual_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::host;
+    use super::place;
 
     #[test]
-    fn of_an_origin_only_the_host_is_told() {
-        for (origin, expected) in [
-            ("https://example.com", "example.com"),
-            ("http://localhost:3000", "localhost"),
-            ("http://[::1]:3000", "[::1]"),
-            ("https://[2001:db8::1]", "[2001:db8::1]"),
-            ("http://127.0.0.1:80", "127.0.0.1"),
+    fn of_an_origin_only_host_and_port_are_told() {
+        for (origin, host, port) in [
+            ("https://example.com", "example.com", Some(443)),
+            ("http://example.com", "example.com", Some(80)),
+            ("http://localhost:3000", "localhost", Some(3000)),
+            ("http://[::1]:3000", "[::1]", Some(3000)),
+            ("https://[2001:db8::1]", "[2001:db8::1]", Some(443)),
+            ("example.com:port", "example.com", None),
         ] {
-            assert_eq!(host(origin), expected);
+            assert_eq!(place(origin), (host, port), "for {origin}");
         }
     }
 }
