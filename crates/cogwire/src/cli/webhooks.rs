@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::client::{Client, TargetArgs};
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::output::{self, Cell, Style, Table};
 use super::predictions::{first_of_pages, text, time};
 
@@ -111,7 +111,10 @@ async fn list(client: &Client, state: Option<State>, limit: usize, json: bool) -
 }
 
 async fn list_of_prediction(client: &Client, id: &str, state: Option<State>, json: bool) -> Outcome {
-    let mut answer = client.get(&format!("/predictions/{id}/deliveries")).await?;
+    let Some(mut answer) = client.find(&format!("/predictions/{id}/deliveries")).await? else {
+        let unknown = format!("there is no prediction {id}: `cogwire predictions ls` shows which there are");
+        return Err(Failure::Failed(unknown));
+    };
     if let (Some(state), Some(results)) = (state, answer["results"].as_array_mut()) {
         results.retain(|delivery| delivery["state"] == json!(state.name()));
     }
@@ -149,7 +152,11 @@ fn table(deliveries: &[Value]) -> Table {
 }
 
 async fn show(client: &Client, id: &str, verbose: bool, json: bool) -> Outcome {
-    let delivery = client.get(&format!("/deliveries/{id}")).await?;
+    let Some(delivery) = client.find(&format!("/deliveries/{id}")).await? else {
+        let unknown =
+            format!("there is no message {id} (any more): `cogwire webhooks ls` shows which there are");
+        return Err(Failure::Failed(unknown));
+    };
     if json {
         output::print_json(&delivery)?;
         return Ok(());
@@ -177,7 +184,7 @@ pub(super) fn heading(delivery: &Value) -> String {
 pub(super) fn attempt_line(attempt: &Value) -> String {
     let class = text(&attempt["class"]);
     let status = attempt["status"].as_u64().map(|status| format!(" [{status}]")).unwrap_or_default();
-    let detail = text(&attempt["detail"]);
+    let detail = attempt::detail(attempt);
     let started = time(&attempt["started_at"]);
     let number = &attempt["number"];
     let class = Style::of_state(if class == "delivered" { class } else { "failed" }).paint(class);

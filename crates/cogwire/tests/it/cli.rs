@@ -119,6 +119,8 @@ async fn what_fails_says_why_and_exits_with_1() {
         (vec!["run", "no/body"], "no/body"),
         (vec!["run", "replicate/hello-world", "text=a", "-o", "missing/out.txt"], "cannot write"),
         (vec!["predictions", "show", "gm3qorzdhgbfurvjtvhg6dckhu"], "could not be found"),
+        (vec!["webhooks", "show", "msg_1"], "there is no message msg_1"),
+        (vec!["webhooks", "ls", "--prediction", "nobody"], "there is no prediction nobody"),
     ] {
         let output = shell.run(&arguments).await;
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");

@@ -6,6 +6,17 @@ use crate::cli::predictions::text;
 
 /// The most lines of a body that are shown.
 const MAX_LINES: usize = 200;
+/// The most characters of what happened that are shown in a line; a receiver may have answered with a page.
+const MAX_DETAIL: usize = 300;
+
+/// What happened, in one line.
+pub(super) fn detail(attempt: &Value) -> String {
+    let line = text(&attempt["detail"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_DETAIL) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
 
 /// Where it went, and how long each part took; nothing when there was no connection to speak of.
 pub(super) fn timings(attempt: &Value) -> Option<String> {
@@ -49,6 +60,18 @@ mod tests {
             "response": {"body": "out of\ncheese", "headers": {"server": "web"}, "truncated": true},
             "timings": {"connect_ms": 1.25, "dns_ms": null, "first_byte_ms": 3.0, "tls_ms": 8.5}
         })
+    }
+
+    #[test]
+    fn a_page_that_came_back_is_a_line() {
+        let page = format!("it said: <html>\n  <title>Error</title>\r\n{}", "<p>é</p>\n".repeat(200));
+        let line = detail(&json!({"detail": page}));
+        assert!(
+            line.starts_with("it said: <html> <title>Error</title> <p>é</p> <p>") && line.ends_with('…'),
+            "{line}"
+        );
+        assert_eq!((line.lines().count(), line.chars().count()), (1, MAX_DETAIL + 1));
+        assert_eq!(detail(&json!({"detail": "answered 200"})), "answered 200");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::attempt;
 use crate::cli::client::{Client, Heard};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Style};
@@ -182,7 +183,7 @@ fn line(kind: &str, delivery: &Value) -> String {
 }
 
 /// What the newest attempt says, unless it succeeded.
-fn failure(delivery: &Value) -> Option<&str> {
+fn failure(delivery: &Value) -> Option<String> {
     let newest = delivery["log"].as_array()?.last()?;
-    newest["detail"].as_str().filter(|_| newest["class"] != "delivered")
+    (newest["class"] != "delivered").then(|| attempt::detail(newest))
 }
