@@ -280,6 +280,7 @@ async fn a_collector_that_takes_nothing_is_told_of_once_and_gets_the_spans_later
     assert!(server.ended().await.success());
     let text = log.text();
     assert_eq!(text.matches("traces cannot be exported").count(), 1, "{text}");
+    assert_eq!(text.matches("traces are exported again").count(), 1, "{text}");
     assert!(text.contains("the collector answered 503") && !text.contains(SECRET), "{text}");
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Worries {
     collector: String,
     losses: Losses,
     said_at: Option<Duration>,
-    /// Whether the last batch was not taken.
+    /// Whether the log's last word is that the collector takes nothing.
     away: bool,
 }
 
@@ -49,7 +49,7 @@ impl Worries {
     pub(super) fn sent(&mut self, spans: usize, rejected: u64, now: Duration) {
         let rejected = rejected.min(spans as u64);
         if std::mem::take(&mut self.away) {
-            tracing::debug!(collector = self.collector, "traces are exported again");
+            tracing::info!(collector = self.collector, "traces are exported again");
         }
         if rejected > 0 {
             self.losses.add(rejected);
@@ -67,8 +67,8 @@ impl Worries {
 
     /// A batch could not be sent, and is tried again.
     pub(super) fn delayed(&mut self, error: &(dyn Error + 'static), now: Duration) {
-        self.away = true;
         if self.is_time(now) {
+            self.away = true;
             let dropped = self.losses.take();
             tracing::warn!(
                 collector = self.collector,
