@@ -146,7 +146,7 @@ fn state(delivery: &Delivery) -> String {
 /// Which receivers are down is known to the servers that send, and may be another matter on each.
 fn overdue(delivery: &Delivery, now: Timestamp) -> Option<String> {
     let due = delivery.next_attempt_at.filter(|_| delivery.state == DeliveryState::Pending)?;
-    let sentence = "It is overdue: its receiver is down, or is slow and has all the requests that it may get at once, \
+    let sentence = "It is overdue: its receiver is down, asks for fewer requests, or has all that it may get at once, \
                     or no server with the role `deliver` runs. It is sent when that is over.";
     (now.since(due) > OVERDUE).then(|| sentence.to_owned())
 }
