@@ -65,10 +65,12 @@ impl Process {
             bound_url(line).into_iter().for_each(|url| drop(found.send(url)));
             heed(line)
         });
+        // From here on it is killed, also when it never gets ready.
+        let mut server = Self { child, http: Http::new(String::new(), TOKEN.to_owned()) };
         let url = url.recv_timeout(Duration::from_secs(30)).expect("the server says where it listens");
-        let http = Http::new(url, TOKEN.to_owned());
-        http.wait_ready().await;
-        Self { child, http }
+        server.http = Http::new(url, TOKEN.to_owned());
+        server.http.wait_ready().await;
+        server
     }
 
     /// Starts a server that listens where `http` looks for it, without waiting for anything.

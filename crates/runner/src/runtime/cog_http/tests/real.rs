@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-/// A server of `tests/models/served.py`. It ends with this.
+/// A server of `tests/models/served.py`. It ends with this, and so does whatever it has started.
 pub(super) struct RealServer {
     pub(super) url: String,
-    child: Child,
+    child: Group,
     folder: TempDir,
 }
 
@@ -64,8 +65,8 @@ impl RealServer {
         }
         .expect("a file");
         let said = folder.path().join("said");
-        let mut child = command(kind, class, &folder, &said).spawn().expect("Cog starts");
-        let port = port(&mut child, &said).await;
+        let mut child = Group(command(kind, class, &folder, &said).spawn().expect("Cog starts"));
+        let port = port(&mut child.0, &said).await;
         Self { url: format!("http://127.0.0.1:{port}"), child, folder }
     }
 
@@ -76,7 +77,28 @@ impl RealServer {
 
     /// Kills the server, and its model with it.
     pub(super) async fn kill(&mut self) {
-        self.child.kill().await.expect("it can be killed");
+        self.child.kill();
+        self.child.0.wait().await.expect("it is ours");
+    }
+}
+
+/// A process and those that it has started: a server of Cog's that is killed alone leaves its model behind.
+struct Group(Child);
+
+impl Group {
+    fn kill(&self) {
+        // Without a number it has been waited for, after everything was killed.
+        let leader = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(leader) = leader {
+            // Fails when there is none left.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -95,6 +117,7 @@ fn command(kind: Kind, class: &str, folder: &TempDir, said: &Path) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(said).expect("a file"))
+        .process_group(0)
         .kill_on_drop(true);
     command
 }
