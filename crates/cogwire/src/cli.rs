@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod export;
 mod failure;
+mod id;
 mod import;
 mod migrate;
 mod model;

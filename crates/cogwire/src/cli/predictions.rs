@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, TargetArgs};
 use super::failure::Outcome;
+use super::id::id;
 use super::output::{self, Cell, Style, Table};
 use super::run::is_terminal;
 
@@ -36,6 +37,7 @@ enum PredictionsCommand {
     /// Show one prediction.
     Show {
         /// The prediction's id.
+        #[arg(value_parser = id)]
         id: String,
         /// Print JSON.
         #[arg(long)]
@@ -44,7 +46,7 @@ enum PredictionsCommand {
     /// Cancel predictions.
     Cancel {
         /// Their ids.
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = id)]
         ids: Vec<String>,
         /// Print JSON.
         #[arg(long)]
@@ -53,6 +55,7 @@ enum PredictionsCommand {
     /// Print the logs of one prediction.
     Logs {
         /// The prediction's id.
+        #[arg(value_parser = id)]
         id: String,
         /// Keep printing until the prediction has ended.
         #[arg(long, short)]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, TargetArgs};
 use super::failure::{Failure, Outcome};
+use super::id::id;
 use super::output::{self, Cell, Style, Table};
 use super::predictions::{first_of_pages, text, time};
 
@@ -27,7 +28,7 @@ enum WebhooksCommand {
     /// List messages, newest first.
     Ls {
         /// Only those of one prediction, with an explanation of what was not sent.
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = id)]
         prediction: Option<String>,
         /// Only those that stand so.
         #[arg(long)]
@@ -42,7 +43,7 @@ enum WebhooksCommand {
     /// Show one message with its attempts.
     Show {
         /// The message's id: the webhook-id header.
-        #[arg(value_name = "MSG")]
+        #[arg(value_name = "MSG", value_parser = id)]
         id: String,
         /// Show what was sent and what came back as well.
         #[arg(long, short)]
