@@ -30,7 +30,7 @@ pub(super) enum Refused {
     #[error("the collector did not answer")]
     Unanswered(#[source] reqwest::Error),
     /// The answer was a refusal.
-    #[error("the collector answered {status}")]
+    #[error("the collector answered {status}{}", advice(*status))]
     Status {
         /// Its status.
         status: StatusCode,
@@ -89,6 +89,14 @@ impl Refused {
             Self::Unanswered(_) => None,
             Self::Status { wish, .. } => *wish,
         }
+    }
+}
+
+/// What helps against one status more than against others.
+fn advice(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => " (its key is given by otlp_header)",
+        _ => "",
     }
 }
 
