@@ -90,9 +90,33 @@ impl Explanation<'_> {
             Failure::Connect(error) => (Class::Connect, refused(place, error)),
             Failure::Proxy(proxy, failure) => proxied(place, proxy, failure),
             Failure::Tls(error) => (Class::Tls, untrusted::tls(place, error)),
-            Failure::Exchange(error) => (Class::Protocol, broken(place, error)),
+            Failure::Exchange(error) => (Class::Protocol, self.broken(place, error)),
             Failure::Timeout(phase) => (Class::Timeout, late(place, *phase, self.after)),
         }
+    }
+
+    fn broken(&self, place: &str, error: &hyper::Error) -> String {
+        let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        if error.is_parse_too_large() {
+            return format!(
+                "the head of what {place} answered is longer than 64 KiB or has more than 100 headers: let the receiver send \
+                 fewer or shorter headers"
+            );
+        }
+        if error.is_parse() {
+            return format!(
+                "what {place} answered is not HTTP ({cause}): check that the URL's scheme and port are right"
+            );
+        }
+        if let Some(alert) = untrusted::alert(error) {
+            return alert.explain(place);
+        }
+        let scheme =
+            if self.url.starts_with("http:") { ", or write https if it speaks TLS there" } else { "" };
+        format!(
+            "{place} closed the connection before its answer was whole ({cause}): look into the receiver's logs for a \
+             crash{scheme}"
+        )
     }
 }
 
@@ -156,27 +180,6 @@ fn proxied(place: &str, proxy: &Proxy, failure: &ProxyFailure) -> (Class, String
             ),
         ),
     }
-}
-
-fn broken(place: &str, error: &hyper::Error) -> String {
-    let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    if error.is_parse_too_large() {
-        return format!(
-            "the head of what {place} answered is longer than 64 KiB or has more than 100 headers: let the receiver send \
-             fewer or shorter headers"
-        );
-    }
-    if error.is_parse() {
-        return format!(
-            "what {place} answered is not HTTP ({cause}): check that the URL's scheme and port are right"
-        );
-    }
-    if let Some(alert) = untrusted::alert(error) {
-        return alert.explain(place);
-    }
-    format!(
-        "{place} closed the connection before its answer was whole ({cause}): look into the receiver's logs for a crash"
-    )
 }
 
 fn late(place: &str, phase: Phase, after: Duration) -> String {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use cogwire_core::time::Timestamp;
 use http::HeaderMap;
@@ -109,8 +108,9 @@ impl Record {
 impl fmt::Display for Connecting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(connect) = self.0.connect else { return f.write_str("on a kept connection") };
-        let millis = |time: Option<Duration>| time.unwrap_or_default().as_secs_f64() * 1000.0;
-        let (dns, tcp, tls) = (millis(self.0.dns), millis(Some(connect)), millis(self.0.tls));
-        write!(f, "on a new connection (DNS {dns:.1} ms, TCP {tcp:.1} ms, TLS {tls:.1} ms)")
+        let took = [("DNS", self.0.dns), ("TCP", Some(connect)), ("TLS", self.0.tls)];
+        let took = took.iter().filter_map(|(name, time)| Some((name, time.as_ref()?.as_secs_f64() * 1000.0)));
+        let took: Vec<String> = took.map(|(name, millis)| format!("{name} {millis:.1} ms")).collect();
+        write!(f, "on a new connection ({})", took.join(", "))
     }
 }

@@ -71,11 +71,25 @@ fn certificate(place: &str, reason: &CertificateError) -> String {
             "the certificate of {place} is not trusted, because its issuer is unknown: send the whole chain, or give this \
              server the issuer's certificate by --webhook-ca"
         ),
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => format!(
+            "the certificate of {place} is signed in a way that is not supported: make one with ECDSA P-256, or RSA of 2048 \
+             bits, and SHA-256"
+        ),
+        _ if is_of_an_issuer(reason) => format!(
+            "the certificate of {place} is an issuer's, with which no server may answer: make one that is none (openssl req: \
+             -addext basicConstraints=critical,CA:FALSE)"
+        ),
         _ => format!(
             "the certificate of {place} is not trusted: {reason}; send the whole chain, or give this server the issuer's \
              certificate by --webhook-ca"
         ),
     }
+}
+
+/// What `openssl req -x509` makes when nothing else is asked of it. The library has no name for this but in its debug text.
+fn is_of_an_issuer(reason: &CertificateError) -> bool {
+    matches!(reason, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
 /// The names as the certificate has them, without the words around each that say what kind it is.
@@ -117,9 +131,15 @@ fn rustls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Erro
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
+
+    /// An error of another library.
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Unnamed(&'static str);
 
     fn text(reason: CertificateError) -> String {
         let error = io::Error::other(rustls::Error::InvalidCertificate(reason));
@@ -138,6 +158,8 @@ mod tests {
         assert!(text(early).contains("is not valid before 1971-02-05"));
         assert!(text(CertificateError::UnknownIssuer).contains("--webhook-ca"));
         assert!(text(CertificateError::Revoked).contains("is not trusted"));
+        let issuer = rustls::OtherError(Arc::new(Unnamed("CaUsedAsEndEntity")));
+        assert!(text(CertificateError::Other(issuer)).contains("CA:FALSE"));
     }
 
     #[test]
