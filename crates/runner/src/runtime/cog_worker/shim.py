@@ -36,7 +36,7 @@ _MARK = "\0" + _options["token"] + " "
 _FILE = "cogwire-file:" + _options["token"] + ":"
 # Larger items go through a file: the worker cuts lines at 4 MiB.
 _LARGEST_MARK = 1 << 20
-_SETTLE_ATTEMPTS = 20
+_SETTLE_ATTEMPTS = 100
 _SETTLE_SECONDS = 0.1
 
 
