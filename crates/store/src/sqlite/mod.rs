@@ -126,6 +126,7 @@ impl SqliteStore {
         let path = dir.join(FILE_NAME);
         let mut db = connection::open_writer(&path)?;
         schema::migrate(&mut db, dir, MIGRATIONS, options.opened_at.as_seconds())?;
+        connection::trust_values(&db)?;
         Self::start(&path, db, options, Some(lock))
     }
 
@@ -173,7 +174,7 @@ impl SqliteStore {
     async fn write<T, F>(&self, class: Class, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Batch<'_>) -> Outcome<T> + Send + 'static,
+        F: FnMut(&mut Batch<'_>) -> Outcome<T> + Send + 'static,
     {
         self.writer.write(class, work).await
     }

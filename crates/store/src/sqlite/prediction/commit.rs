@@ -27,12 +27,13 @@ pub(super) fn commit(db: &Connection, change: &Change) -> Outcome<CommitOutcome>
 /// Whoever deletes the live row decides how the prediction ends.
 fn end(db: &Connection, change: &Change) -> Outcome<bool> {
     let (owner, lease_no) = holder(change);
-    let sql = "DELETE FROM live
-               WHERE prediction_id = ?1 AND revision = ?2 AND (?3 IS NULL OR (owner = ?3 AND lease_no = ?4))
-               RETURNING next_event";
+    // Not RETURNING, which makes a table for what it returns each time.
+    let sql = "SELECT next_event FROM live
+               WHERE prediction_id = ?1 AND revision = ?2 AND (?3 IS NULL OR (owner = ?3 AND lease_no = ?4))";
     let values = params![change.id(), int(change.transition().expected_revision()), owner, lease_no];
     let next_event: Option<i64> = db.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
     let Some(next_event) = next_event else { return Ok(false) };
+    db.prepare_cached("DELETE FROM live WHERE prediction_id = ?1")?.execute([change.id()])?;
     insert_chunk(db, change)?;
     write_result(db, change, next_event)?;
     Ok(true)

@@ -62,6 +62,10 @@ async fn a_use_case_that_fails_is_undone_alone() {
     assert!(matches!(outcomes[..], [Ok(_), Err(Error::Backend(_)), Ok(_)]), "{outcomes:?}");
     assert_eq!(*sizes.lock().expect("no panic"), [1, 3]);
     assert!(store.load(id(2)).await.expect("it is read").is_some());
+    let runs = |db: &rusqlite::Connection| -> crate::sqlite::failure::Outcome<i64> {
+        Ok(db.query_row("SELECT SUM(runs) FROM model_run", [], |row| row.get(0))?)
+    };
+    assert_eq!(store.read(runs).await.expect("it is read"), 2, "what is written again is counted once");
 }
 
 #[tokio::test]

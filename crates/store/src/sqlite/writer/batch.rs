@@ -13,7 +13,7 @@ use crate::sqlite::row::int;
 
 /// The transaction as a use case sees it.
 pub(in crate::sqlite) struct Batch<'a> {
-    /// The connection, inside the use case's own savepoint.
+    /// The connection, inside the transaction.
     pub(in crate::sqlite) db: &'a Connection,
     runs: BTreeMap<ModelName, u64>,
 }
@@ -43,10 +43,25 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// How one job is written into the transaction.
+type Writing = fn(&mut Batch<'_>, &mut dyn Job) -> Outcome<()>;
+
 /// Writes all jobs in one transaction. An error means that nothing of any of them is durable.
+///
+/// A savepoint would copy each page that its job changes. Jobs that fail are rare, so all are written without; and when one
+/// fails everything is undone, and written again with savepoints, so that it is undone alone.
 pub(super) fn commit(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Outcome<()> {
+    match transaction(db, jobs, run) {
+        Err(failure) if !(failure.is_of_storage() || failure.is_locked()) => {
+            transaction(db, jobs, run_in_savepoint)
+        }
+        outcome => outcome,
+    }
+}
+
+fn transaction(db: &Connection, jobs: &mut [Box<dyn Job>], writing: Writing) -> Outcome<()> {
     execute(db, "BEGIN IMMEDIATE")?;
-    let written = write(db, jobs);
+    let written = write(db, jobs, writing);
     if written.is_err() && !db.is_autocommit() {
         // When this fails too, the next BEGIN says so.
         let _ = execute(db, "ROLLBACK");
@@ -54,17 +69,17 @@ pub(super) fn commit(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Outcome<()> 
     written
 }
 
-fn write(db: &Connection, jobs: &mut [Box<dyn Job>]) -> Outcome<()> {
+fn write(db: &Connection, jobs: &mut [Box<dyn Job>], writing: Writing) -> Outcome<()> {
     let mut batch = Batch::new(db);
     for job in jobs {
-        write_one(&mut batch, job.as_mut())?;
+        writing(&mut batch, job.as_mut())?;
     }
     batch.write_runs()?;
     execute(db, "COMMIT")
 }
 
-/// Writes one job. An error means that the whole transaction must be given up.
-fn write_one(batch: &mut Batch<'_>, job: &mut dyn Job) -> Outcome<()> {
+/// Writes one job, or undoes it. An error means that the whole transaction must be given up.
+fn run_in_savepoint(batch: &mut Batch<'_>, job: &mut dyn Job) -> Outcome<()> {
     execute(batch.db, "SAVEPOINT use_case")?;
     let Err(failure) = run(batch, job) else {
         return execute(batch.db, "RELEASE use_case");

@@ -3,67 +3,75 @@
 //! Automatic checkpoints run inside a commit, whose callers then wait for them, and SQLite ignores their errors. Here
 //! they run after the batch was answered, and a failed flush is seen.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 
 use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::failure::Outcome;
 
 /// Pages (4 KiB each) that the log grows by between two checkpoints: 16 MiB.
-const EVERY: i64 = 4_000;
+const EVERY: i32 = 4_000;
 
 /// Pages in the log from which readers are waited for, so that the log can begin anew: 256 MiB.
-const RESTART_FROM: i64 = 64_000;
+const RESTART_FROM: i32 = 64_000;
 
 /// How long readers are waited for. A backup may read for long, and writing must go on meanwhile.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// When to checkpoint.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Checkpoints {
+    /// Pages in the log after the last commit, which SQLite tells with each.
+    log: Arc<AtomicI32>,
     /// The log's length at the last checkpoint. A reader may have kept it from being complete; trying again is worth it
     /// only after the log has grown.
-    tried_at: i64,
+    tried_at: i32,
 }
 
 impl Checkpoints {
+    /// Watches the log of the writing connection.
+    pub(super) fn watch(db: &mut Connection) -> Outcome<Self> {
+        let log = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&log);
+        db.wal_hook(Some(move |_: &mut Wal, pages| {
+            told.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { log, tried_at: 0 })
+    }
+
     /// Checkpoints when the log has grown enough.
     pub(super) fn after_batch(&mut self, db: &Connection) -> Outcome<()> {
-        let log = run(db, "PRAGMA wal_checkpoint(NOOP)")?;
-        if log.pages < self.tried_at {
+        let pages = self.log.load(Ordering::Relaxed);
+        if pages < self.tried_at {
             // The log has begun anew.
             self.tried_at = 0;
         }
-        if log.pages - self.tried_at < EVERY {
+        if pages - self.tried_at < EVERY {
             return Ok(());
         }
-        self.tried_at = log.pages;
-        if log.pages < RESTART_FROM {
-            run(db, "PRAGMA wal_checkpoint(PASSIVE)").map(drop)
-        } else {
-            restart(db)
-        }
+        self.tried_at = pages;
+        if pages < RESTART_FROM { run(db, "PRAGMA wal_checkpoint(PASSIVE)") } else { restart(db) }
     }
 }
 
 /// Checkpoints everything and empties the log.
 pub(super) fn everything(db: &Connection) -> Outcome<()> {
-    run(db, "PRAGMA wal_checkpoint(TRUNCATE)").map(drop)
+    run(db, "PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
 fn restart(db: &Connection) -> Outcome<()> {
     db.busy_timeout(PATIENCE)?;
     let restarted = run(db, "PRAGMA wal_checkpoint(RESTART)");
     db.busy_timeout(BUSY_TIMEOUT)?;
-    restarted.map(drop)
+    restarted
 }
 
-struct Log {
-    pages: i64,
-}
-
-fn run(db: &Connection, sql: &str) -> Outcome<Log> {
-    let mut statement = db.prepare_cached(sql)?;
-    Ok(statement.query_row([], |row| Ok(Log { pages: row.get(1)? }))?)
+fn run(db: &Connection, sql: &str) -> Outcome<()> {
+    db.query_row(sql, [], |_| Ok(()))?;
+    Ok(())
 }

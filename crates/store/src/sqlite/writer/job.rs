@@ -10,7 +10,7 @@ use crate::sqlite::failure::Outcome;
 
 /// A use case that waits to be written.
 pub(super) trait Job: Send {
-    /// Does the work, and keeps its outcome for later. Called once.
+    /// Does the work, and keeps its outcome for later. Called again when what it wrote was undone because of another job.
     fn run(&mut self, batch: &mut Batch<'_>) -> Outcome<()>;
 
     /// Replaces the outcome: what the work wrote was undone.
@@ -30,14 +30,14 @@ impl fmt::Debug for dyn Job {
 pub(super) fn job<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>)
 where
     T: Send + 'static,
-    F: FnOnce(&mut Batch<'_>) -> Outcome<T> + Send + 'static,
+    F: FnMut(&mut Batch<'_>) -> Outcome<T> + Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Work { work: Some(work), outcome: None, caller }), answer)
+    (Box::new(Work { work, outcome: None, caller }), answer)
 }
 
 struct Work<T, F> {
-    work: Option<F>,
+    work: F,
     outcome: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
@@ -45,12 +45,10 @@ struct Work<T, F> {
 impl<T, F> Job for Work<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Batch<'_>) -> Outcome<T> + Send,
+    F: FnMut(&mut Batch<'_>) -> Outcome<T> + Send,
 {
     fn run(&mut self, batch: &mut Batch<'_>) -> Outcome<()> {
-        if let Some(work) = self.work.take() {
-            self.outcome = Some(Ok(work(batch)?));
-        }
+        self.outcome = Some(Ok((self.work)(batch)?));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The one thread that writes.
 //!
-//! Callers queue use cases; the thread takes all that waits, runs each in a savepoint of one transaction, commits, and
-//! then answers. So under load many use cases share one flush, and without load one does not wait for others.
+//! Callers queue use cases; the thread takes all that waits, runs each in one transaction, commits, and then answers. So
+//! under load many use cases share one flush, and without load one does not wait for others.
 //!
 //! Promises: an answer other than an error is durable; an error means that nothing of the use case happened. When
 //! storage fails, the whole batch is undone and each member is told; the thread goes on and works again once storage
@@ -42,20 +42,26 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection.
-    pub(super) fn start(db: Connection, api_limit: usize, on_commit: Option<CommitObserver>) -> Result<Self> {
+    pub(super) fn start(
+        mut db: Connection,
+        api_limit: usize,
+        on_commit: Option<CommitObserver>,
+    ) -> Result<Self> {
         let queue = Arc::new(Queue::new(api_limit));
-        let work = Thread { db, queue: Arc::clone(&queue), on_commit };
+        let checkpoints = Checkpoints::watch(&mut db).map_err(Error::from)?;
+        let work = Thread { db, checkpoints, queue: Arc::clone(&queue), on_commit };
         let spawned = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || work.run());
         let thread =
             spawned.map_err(|error| Error::Backend(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Writes a use case and waits until it is durable. Dropping the future does not undo it.
+    /// Writes a use case and waits until it is durable. Dropping the future does not undo it. `work` is done again when a use
+    /// case beside it fails, because all of them are undone then; so it must not change anything but the database.
     pub(super) async fn write<T, F>(&self, class: Class, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Batch<'_>) -> Outcome<T> + Send + 'static,
+        F: FnMut(&mut Batch<'_>) -> Outcome<T> + Send + 'static,
     {
         let (work, answer) = job(work);
         self.queue.push(class, work)?;
@@ -88,19 +94,19 @@ impl Drop for Writer {
 
 struct Thread {
     db: Connection,
+    checkpoints: Checkpoints,
     queue: Arc<Queue>,
     on_commit: Option<CommitObserver>,
 }
 
 impl Thread {
-    fn run(self) {
+    fn run(mut self) {
         let _abandon = AbandonOnExit(Arc::clone(&self.queue));
-        let mut checkpoints = Checkpoints::default();
         while let Some(jobs) = self.queue.take() {
             self.write(jobs);
-            self.report(checkpoints.after_batch(&self.db));
+            report(self.checkpoints.after_batch(&self.db));
         }
-        self.report(checkpoint::everything(&self.db));
+        report(checkpoint::everything(&self.db));
     }
 
     fn write(&self, mut jobs: Vec<Box<dyn Job>>) {
@@ -138,13 +144,13 @@ impl Thread {
         }
         batch::commit(&self.db, jobs)
     }
+}
 
-    /// A checkpoint that did not happen is tried again after the next batch; what is committed is safe in the log.
-    fn report(&self, checkpoint: Outcome<()>) {
-        if let Err(failure) = checkpoint {
-            end_process_on_failed_flush(&failure);
-            tracing::warn!(error = %Error::from(failure), "the write-ahead log was not checkpointed");
-        }
+/// A checkpoint that did not happen is tried again after the next batch; what is committed is safe in the log.
+fn report(checkpoint: Outcome<()>) {
+    if let Err(failure) = checkpoint {
+        end_process_on_failed_flush(&failure);
+        tracing::warn!(error = %Error::from(failure), "the write-ahead log was not checkpointed");
     }
 }
 
