@@ -149,6 +149,12 @@ impl Json {
         Self(text.into())
     }
 
+    /// An object of these members, whose names must differ, in whatever order. Each value must be less deep than [`MAX_DEPTH`], or
+    /// the object cannot be read back.
+    pub fn object_of<'a>(members: impl IntoIterator<Item = (&'a str, &'a Self)>) -> Self {
+        writer::object_of(members)
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0

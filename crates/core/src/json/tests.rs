@@ -232,6 +232,15 @@ proptest! {
     }
 
     #[test]
+    fn an_object_of_members_is_canonical(
+        members in prop::collection::btree_map("[a-c0-9\"\\\\é\n]{0,3}", any_json(), 0..6)
+    ) {
+        let parts: Vec<_> = members.iter().map(|(name, value)| (name.as_str(), Json::from_value(value))).collect();
+        let whole = Json::from_value(&Value::Object(members.clone().into_iter().collect()));
+        prop_assert_eq!(Json::object_of(parts.iter().rev().map(|(name, value)| (*name, value))), whole);
+    }
+
+    #[test]
     fn the_value_is_kept(value in any_json()) {
         let pretty = serde_json::to_string_pretty(&value).unwrap();
         let json = Json::parse(&pretty).unwrap();

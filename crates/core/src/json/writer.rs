@@ -14,6 +14,34 @@ pub struct ObjectWriter<'a> {
     last_key: Option<Range<usize>>,
 }
 
+/// An object of members in any order.
+pub(super) fn object_of<'a>(members: impl IntoIterator<Item = (&'a str, &'a Json)>) -> Json {
+    let mut members: Vec<_> = members.into_iter().map(|(name, value)| (quoted(name), value)).collect();
+    members.sort_unstable_by(|(left, _), (right, _)| key::compare(unquoted(left), unquoted(right)));
+    let mut out = String::with_capacity(64 * members.len() + 2);
+    out.push('{');
+    for (index, (name, value)) in members.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        out.push_str(name);
+        out.push(':');
+        out.push_str(value.as_str());
+    }
+    out.push('}');
+    Json(out.into())
+}
+
+fn quoted(name: &str) -> String {
+    let mut spelled = String::new();
+    write_string(&mut spelled, name);
+    spelled
+}
+
+fn unquoted(spelled: &str) -> &str {
+    &spelled[1..spelled.len() - 1]
+}
+
 impl<'a> ObjectWriter<'a> {
     /// Begins an object at the end of `out`.
     pub fn new(out: &'a mut String) -> Self {

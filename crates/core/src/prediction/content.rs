@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::chunk::ChunkEvent;
-use crate::json::Json;
+use crate::json::{Json, MAX_DEPTH};
 
 /// Logs, output and metrics as a reader sees them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,10 +41,10 @@ impl Content {
         }
     }
 
-    /// The metrics as one object.
+    /// The metrics as one object, without those that are too deep to be part of one.
     pub fn metrics_json(&self) -> Json {
-        let value = self.metrics.iter().map(|(name, value)| (name.clone(), value.to_value())).collect();
-        Json::from_value(&serde_json::Value::Object(value))
+        let fits = |(_, value): &(&String, &Json)| value.depth() < MAX_DEPTH;
+        Json::object_of(self.metrics.iter().filter(fits).map(|(name, value)| (name.as_str(), value)))
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::json::MAX_DEPTH;
 use crate::link::LinkKey;
 use crate::webhook::event::{EventSet, PayloadShape, WebhookEvent};
 use crate::webhook::options::WebhookOptions;
@@ -159,5 +160,24 @@ fn a_client_that_waited_too_long_sees_it_as_it_was_created() {
     assert_eq!(
         (&body["status"], &body["output"], &body["started_at"]),
         (&"starting".into(), &().into(), &().into())
+    );
+}
+
+#[test]
+fn a_metric_that_is_too_deep_is_left_out_of_the_others() {
+    let nested = |depth: usize| {
+        Json::parse(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).expect("it is not too deep")
+    };
+    let metrics =
+        [("deepest", nested(MAX_DEPTH)), ("deep", nested(MAX_DEPTH - 1)), ("10", Json::number(1.0))];
+    let content = Content {
+        metrics: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        ..Content::default()
+    };
+    let shown = content.metrics_json();
+    assert_eq!(Json::parse(shown.as_str()).as_ref(), Ok(&shown));
+    assert!(
+        shown.as_str().starts_with(r#"{"10":1,"deep":[["#) && !shown.as_str().contains("deepest"),
+        "{shown}"
     );
 }

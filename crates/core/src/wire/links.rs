@@ -48,17 +48,17 @@ impl Links {
 
     /// Where the prediction can be read.
     pub fn get(&self, id: PredictionId) -> String {
-        format!("{}/v1/{}/{id}", self.base, self.collection)
+        [&*self.base, "/v1/", self.collection, "/", id.as_str()].concat()
     }
 
     /// Where the prediction can be canceled.
     pub fn cancel(&self, id: PredictionId) -> String {
-        format!("{}/v1/{}/{id}/cancel", self.base, self.collection)
+        [&*self.base, "/v1/", self.collection, "/", id.as_str(), "/cancel"].concat()
     }
 
     /// The page about the prediction. It is readable without a token by whoever has this URL, so it carries a key.
     pub fn web(&self, id: PredictionId) -> String {
-        format!("{}/p/{id}?key={}", self.base, self.key.sign("web", id.as_str()))
+        [&*self.base, "/p/", id.as_str(), "?key=", &self.key.sign("web", id.as_str())].concat()
     }
 
     /// Whether `key` is the one that [`Links::web`] put into the page's URL.
@@ -68,7 +68,7 @@ impl Links {
 
     /// The prediction's event stream. Clients read it without a token, so it cannot be guessed.
     pub fn stream(&self, id: PredictionId) -> String {
-        format!("{}/v1/streams/{id}-{}", self.base, self.key.sign("stream", id.as_str()))
+        [&*self.base, "/v1/streams/", id.as_str(), "-", &self.key.sign("stream", id.as_str())].concat()
     }
 
     /// Reads the last part of a stream URL; `None` when its signature is wrong.
