@@ -25,9 +25,9 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Records attempts in one commit. Outcomes are in the order of the attempts.
-    pub(crate) async fn finish(&self, finished: Vec<FinishedAttempt>) -> Vec<LaneOutcome> {
+    pub(crate) async fn finish(&self, finished: Arc<[FinishedAttempt]>) -> Vec<LaneOutcome> {
         loop {
-            let recorded = self.store.finish_attempts(finished.clone(), self.clock.now()).await;
+            let recorded = self.store.finish_attempts(Arc::clone(&finished), self.clock.now()).await;
             failpoint::reached("attempt.recorded");
             let error = match recorded {
                 Ok(outcomes) => return outcomes,
@@ -35,7 +35,7 @@ impl Recorder {
             };
             tracing::warn!(%error, attempts = finished.len(), "could not record webhook attempts");
             if !error.is_temporary() && finished.len() > 1 {
-                return self.finish_each(finished).await;
+                return self.finish_each(&finished).await;
             }
             if !error.is_temporary() || !self.may_try_again().await {
                 return finished.iter().map(|_| LaneOutcome::Fenced).collect();
@@ -64,10 +64,10 @@ impl Recorder {
 
     /// One attempt that cannot be recorded must not keep the others from it. Its lane is given back by an
     /// audit, and what it owes is sent again.
-    async fn finish_each(&self, finished: Vec<FinishedAttempt>) -> Vec<LaneOutcome> {
+    async fn finish_each(&self, finished: &[FinishedAttempt]) -> Vec<LaneOutcome> {
         let mut outcomes = Vec::with_capacity(finished.len());
         for attempt in finished {
-            outcomes.extend(Box::pin(self.finish(vec![attempt])).await);
+            outcomes.extend(Box::pin(self.finish([attempt.clone()].into())).await);
         }
         outcomes
     }

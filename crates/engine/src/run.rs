@@ -75,12 +75,13 @@ impl Shared {
         let span = RunSpan::begin(self, &claimed, now);
         let trace = span.as_ref().map(RunSpan::context).or(claimed.prediction.request.trace);
         let run = RunLoop::new(shared, claimed, place, now, trace, cancel);
-        self.tracker.spawn(async move {
+        // Boxed, because a large future is copied again and again on its way to a task.
+        self.tracker.spawn(Box::pin(async move {
             let last = run.run().await;
             if let Some(span) = span {
                 span.end(last).await;
             }
-        });
+        }));
     }
 }
 

@@ -331,7 +331,7 @@ pub trait DeliveryStore: Send + Sync + 'static {
     /// when its number had to be another one because somebody else's attempt had it.
     async fn finish_attempts(
         &self,
-        finished: Vec<FinishedAttempt>,
+        finished: Arc<[FinishedAttempt]>,
         now: Timestamp,
     ) -> Result<Vec<LaneOutcome>>;
 

@@ -225,7 +225,8 @@ impl Api {
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let work = work.instrument(tracing::Span::current());
+        // Boxed, because a large future is copied again and again on its way to a task.
+        let work = Box::pin(work.instrument(tracing::Span::current()));
         self.tasks.spawn(work).await.map_err(Failure::internal)?
     }
 }

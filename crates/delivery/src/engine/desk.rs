@@ -261,5 +261,5 @@ impl Desk {
 
 async fn record(recorder: Recorder, batch: Vec<(FinishedAttempt, Place)>) -> Vec<(LaneOutcome, Place)> {
     let (finished, places): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-    recorder.finish(finished).await.into_iter().zip(places).collect()
+    recorder.finish(finished.into()).await.into_iter().zip(places).collect()
 }

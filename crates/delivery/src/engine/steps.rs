@@ -45,7 +45,8 @@ impl Steps {
     /// Begins the next step of a lane. `hard` drops it.
     pub(super) fn begin(&self, origin: Arc<str>, held: Box<HeldLane>, errand: Errand) {
         let (sender, reports, hard) = (Arc::clone(&self.sender), self.reports.clone(), self.hard.clone());
-        self.tasks.spawn(async move {
+        // Boxed, because a large future is copied again and again on its way to a task.
+        self.tasks.spawn(Box::pin(async move {
             let step = AssertUnwindSafe(sender.step(&held, errand)).catch_unwind();
             let end = match hard.run_until_cancelled(step).await {
                 Some(Ok(end)) => end,
@@ -53,7 +54,7 @@ impl Steps {
                 None => End::Dropped,
             };
             let _ = reports.send(Report { origin, held, errand, end });
-        });
+        }));
     }
 
     /// Waits for every task.

@@ -105,7 +105,7 @@ impl DistantStore {
     }
 
     /// Records attempts and writes into the ledger what the store says, whether or not its answer gets through.
-    async fn record(&self, finished: Vec<FinishedAttempt>, now: Timestamp) -> Result<Vec<LaneOutcome>> {
+    async fn record(&self, finished: Arc<[FinishedAttempt]>, now: Timestamp) -> Result<Vec<LaneOutcome>> {
         // Records wait for a commit that they can share: here is one that changes nothing.
         let nobody = NodeEpoch("nobody".into());
         let (recorded, _) = futures_util::join!(
@@ -137,7 +137,7 @@ impl DeliveryStore for DistantStore {
 
     async fn finish_attempts(
         &self,
-        finished: Vec<FinishedAttempt>,
+        finished: Arc<[FinishedAttempt]>,
         now: Timestamp,
     ) -> Result<Vec<LaneOutcome>> {
         self.pass(self.record(finished, now)).await

@@ -48,7 +48,7 @@ async fn claim_all(world: &World, node: &NodeEpoch, limit: u32, now: i64) -> Vec
 }
 
 async fn finish(world: &World, finished: Vec<FinishedAttempt>, now: i64) -> Vec<LaneOutcome> {
-    world.store.finish_attempts(finished, at(now)).await.expect("the attempts are written")
+    world.store.finish_attempts(finished.into(), at(now)).await.expect("the attempts are written")
 }
 
 /// How many attempts are recorded, and how many the message says there are.

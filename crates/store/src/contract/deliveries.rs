@@ -15,8 +15,8 @@ use super::fixture::{
     succeeded,
 };
 use crate::delivery::{
-    Attempt, AttemptReport, Backlog, ClaimedLane, Delivery, DeliveryState, FinishedAttempt, HeaderLines,
-    LaneOutcome, ListDeliveries, ResendOutcome, ResendSince, ResentSince, ResponseReport, Verdict,
+    Attempt, AttemptReport, Backlog, ClaimedLane, Delivery, DeliveryState, HeaderLines, LaneOutcome,
+    ListDeliveries, ResendOutcome, ResendSince, ResentSince, ResponseReport, Verdict,
 };
 
 /// A prediction that ended at `at(number)`, and the lane with its final message, held.
@@ -377,8 +377,11 @@ pub async fn the_backlog_is_counted(home: Arc<dyn Home>) {
     let mut retried = finished(&world, &waiting, final_of(&waiting), 1, Verdict::RetryAt(at(99)));
     retried.attempt.started_at = at(3);
     let given_up_now = finished(&world, &given_up, final_of(&given_up), 1, Verdict::GivenUp);
-    let attempts: Vec<FinishedAttempt> = vec![given_up_now, retried];
-    world.store.finish_attempts(attempts, at(20)).await.expect("the attempts are written");
+    world
+        .store
+        .finish_attempts([given_up_now, retried].into(), at(20))
+        .await
+        .expect("the attempts are written");
     let expected = Backlog { pending: 2, due: 1, oldest: Some(at(3)), exhausted: 1 };
     assert_eq!(backlog().await, expected, "one waits for its next attempt");
     assert_eq!(backlog_at(at(99)).await, Backlog { due: 2, ..expected });

@@ -292,7 +292,7 @@ impl World {
     /// Records one attempt.
     pub(crate) async fn finish(&self, finished: FinishedAttempt, now: Timestamp) -> LaneOutcome {
         let mut outcomes =
-            self.store.finish_attempts(vec![finished], now).await.expect("the attempt is written");
+            self.store.finish_attempts([finished].into(), now).await.expect("the attempt is written");
         assert_eq!(outcomes.len(), 1, "one outcome for one attempt");
         outcomes.remove(0)
     }

@@ -60,7 +60,7 @@ impl DeliveryStore for Flaky {
 
     async fn finish_attempts(
         &self,
-        finished: Vec<FinishedAttempt>,
+        finished: Arc<[FinishedAttempt]>,
         now: Timestamp,
     ) -> Result<Vec<LaneOutcome>> {
         self.check()?;

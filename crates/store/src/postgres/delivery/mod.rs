@@ -18,6 +18,8 @@ mod resend;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
@@ -57,7 +59,7 @@ impl DeliveryStore for PostgresStore {
 
     async fn finish_attempts(
         &self,
-        finished: Vec<FinishedAttempt>,
+        finished: Arc<[FinishedAttempt]>,
         now: Timestamp,
     ) -> Result<Vec<LaneOutcome>> {
         finish::finish_attempts(&self.database, &finished, now).await

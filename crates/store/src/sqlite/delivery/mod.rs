@@ -10,6 +10,8 @@ mod read;
 mod report;
 mod resend;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use cogwire_core::id::{DeliveryId, PredictionId};
 use cogwire_core::prediction::AccountId;
@@ -54,7 +56,7 @@ impl DeliveryStore for SqliteStore {
 
     async fn finish_attempts(
         &self,
-        finished: Vec<FinishedAttempt>,
+        finished: Arc<[FinishedAttempt]>,
         now: Timestamp,
     ) -> Result<Vec<LaneOutcome>> {
         // A lane whose intermediate message has ended may owe the next one; after a final message nobody waits.

@@ -47,7 +47,7 @@ impl Case<'_> {
     }
 
     async fn finish(&self, attempt: &FinishedAttempt) -> Checked<LaneOutcome> {
-        let outcomes = self.world.store.finish_attempts(vec![attempt.clone()], self.now()).await;
+        let outcomes = self.world.store.finish_attempts([attempt.clone()].into(), self.now()).await;
         outcomes.map_err(|error| error.to_string())?.pop().ok_or_else(|| "there is no outcome".to_owned())
     }
 
