@@ -55,6 +55,10 @@ pub(crate) struct Plan {
     #[arg(long, conflicts_with = "models")]
     pub(crate) delivery: bool,
 
+    /// Webhooks of a round that wait in the store before they are delivered
+    #[arg(long, default_value_t = 60_000)]
+    pub(crate) waiting: usize,
+
     /// Predictions of a round with a real model, one after the other
     #[arg(long, default_value_t = 500)]
     pub(crate) model_predictions: usize,
@@ -77,6 +81,7 @@ impl Plan {
             predictions: 1_000,
             creates: 200,
             seconds: 2,
+            waiting: 1_000,
             million,
             model_predictions: 50,
             ..self

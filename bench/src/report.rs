@@ -111,7 +111,7 @@ pub(crate) fn rows_of_delivery(plan: &Plan, figures: &DeliveryFigures) -> Vec<Ro
             ),
             format!("{:.0}/s", figures.raw),
         ),
-        (format!("{} webhooks that wait in the store, delivered", plan.predictions), share(figures.waiting)),
+        (format!("{} webhooks that wait in the store, delivered", plan.waiting), share(figures.waiting)),
     ];
     rows.extend(figures.waiting_postgres.map(|figure| ("The same on PostgreSQL".to_owned(), share(figure))));
     rows.push((format!("End of a prediction to its webhook, at half load ({rate}/s)"), milliseconds(half)));

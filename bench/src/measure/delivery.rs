@@ -75,7 +75,7 @@ impl Bench<'_> {
     /// Deliveries a second of the first 99 in 100 that arrive, when all of them waited in the store. What was on its way when
     /// the server was killed waits, on PostgreSQL, until the dead server's lease is over: that is no matter of speed.
     async fn waiting(&self, binary: &Path, database: Option<&Database>) -> anyhow::Result<f64> {
-        let count = self.plan.predictions;
+        let count = self.plan.waiting;
         let server = self.with_waiting(binary, database, count).await?;
         let secret = server.secret(&self.load).await?;
         self.sink.wait_for(count).await?;

@@ -52,7 +52,7 @@ pub struct SqliteOptions {
     pub on_commit: Option<CommitObserver>,
     /// Now: the backup that is made before an upgrade is named after it.
     pub opened_at: Timestamp,
-    /// The most pages (4 KiB each) that the database may have; `None` leaves it to the disk.
+    /// The most pages (8 KiB each) that the database may have; `None` leaves it to the disk.
     pub max_pages: Option<u32>,
 }
 

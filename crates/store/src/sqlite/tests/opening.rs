@@ -139,7 +139,7 @@ async fn a_damaged_backup_is_refused() {
         SqliteStore::check_copy(&copy).expect_err("it is damaged").to_string()
     };
     let mut page_lost = whole.clone();
-    page_lost[whole.len() / 8192 * 4096..][..4096].fill(0);
+    page_lost[whole.len() / 16384 * 8192..][..8192].fill(0);
     with(&page_lost);
     with(&whole[..whole.len() / 2]);
     with(b"no database");

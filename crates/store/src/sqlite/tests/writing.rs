@@ -114,7 +114,7 @@ async fn end(store: &SqliteStore, number: u32) {
 #[tokio::test]
 async fn a_full_disk_undoes_the_batch_and_is_recovered_from() {
     let dir = dir();
-    let (store, _) = counting(dir.path(), SqliteOptions { max_pages: Some(250), ..options() });
+    let (store, _) = counting(dir.path(), SqliteOptions { max_pages: Some(150), ..options() });
     for number in 1..=5 {
         store.create(new(large(number))).await.expect("there is room");
         end(&store, number).await;

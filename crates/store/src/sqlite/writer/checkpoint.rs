@@ -13,11 +13,11 @@ use rusqlite::hooks::Wal;
 use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::failure::Outcome;
 
-/// Pages (4 KiB each) that the log grows by between two checkpoints: 16 MiB.
-const EVERY: i32 = 4_000;
+/// How many bytes the log grows by between two checkpoints.
+const EVERY: i32 = 16 << 20;
 
-/// Pages in the log from which readers are waited for, so that the log can begin anew: 256 MiB.
-const RESTART_FROM: i32 = 64_000;
+/// The length of the log, in bytes, from which readers are waited for, so that it can begin anew.
+const RESTART_FROM: i32 = 256 << 20;
 
 /// How long readers are waited for. A backup may read for long, and writing must go on meanwhile.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -30,6 +30,9 @@ pub(super) struct Checkpoints {
     /// The log's length at the last checkpoint. A reader may have kept it from being complete; trying again is worth it
     /// only after the log has grown.
     tried_at: i32,
+    /// [`EVERY`] and [`RESTART_FROM`] in pages.
+    every: i32,
+    restart_from: i32,
 }
 
 impl Checkpoints {
@@ -41,7 +44,8 @@ impl Checkpoints {
             told.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { log, tried_at: 0 })
+        let page: i32 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        Ok(Self { log, tried_at: 0, every: EVERY / page, restart_from: RESTART_FROM / page })
     }
 
     /// Checkpoints when the log has grown enough.
@@ -51,11 +55,11 @@ impl Checkpoints {
             // The log has begun anew.
             self.tried_at = 0;
         }
-        if pages - self.tried_at < EVERY {
+        if pages - self.tried_at < self.every {
             return Ok(());
         }
         self.tried_at = pages;
-        if pages < RESTART_FROM { run(db, "PRAGMA wal_checkpoint(PASSIVE)") } else { restart(db) }
+        if pages < self.restart_from { run(db, "PRAGMA wal_checkpoint(PASSIVE)") } else { restart(db) }
     }
 }
 
