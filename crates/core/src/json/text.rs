@@ -55,7 +55,8 @@ pub(super) fn decode(token: &str) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
-fn write_escaped(out: &mut String, text: &str) {
+/// Appends `text` as it is spelled between the quotes of a JSON string.
+pub(super) fn write_escaped(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some(at) = first_special(rest.as_bytes()) {
         out.push_str(&rest[..at]);

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
+use super::text::write_escaped;
 use super::{Json, key, write_string};
 
 /// Writes one JSON object to the end of a `String`.
@@ -12,34 +13,6 @@ use super::{Json, key, write_string};
 pub struct ObjectWriter<'a> {
     out: &'a mut String,
     last_key: Option<Range<usize>>,
-}
-
-/// An object of members in any order.
-pub(super) fn object_of<'a>(members: impl IntoIterator<Item = (&'a str, &'a Json)>) -> Json {
-    let mut members: Vec<_> = members.into_iter().map(|(name, value)| (quoted(name), value)).collect();
-    members.sort_unstable_by(|(left, _), (right, _)| key::compare(unquoted(left), unquoted(right)));
-    let mut out = String::with_capacity(64 * members.len() + 2);
-    out.push('{');
-    for (index, (name, value)) in members.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        out.push_str(name);
-        out.push(':');
-        out.push_str(value.as_str());
-    }
-    out.push('}');
-    Json(out.into())
-}
-
-fn quoted(name: &str) -> String {
-    let mut spelled = String::new();
-    write_string(&mut spelled, name);
-    spelled
-}
-
-fn unquoted(spelled: &str) -> &str {
-    &spelled[1..spelled.len() - 1]
 }
 
 impl<'a> ObjectWriter<'a> {
@@ -108,4 +81,24 @@ impl<'a> ObjectWriter<'a> {
         let Some(last) = &self.last_key else { return true };
         key::compare(&self.out[last.clone()], &self.out[written.clone()]) == Ordering::Less
     }
+}
+
+/// An object of members in any order, whose names differ.
+pub(super) fn object_of<'a>(members: impl IntoIterator<Item = (&'a str, &'a Json)>) -> Json {
+    let mut members: Vec<_> = members.into_iter().map(|(name, value)| (spelled(name), name, value)).collect();
+    members.sort_unstable_by(|(left, ..), (right, ..)| key::compare(left, right));
+    let mut out = String::with_capacity(64 * members.len() + 2);
+    let mut object = ObjectWriter::new(&mut out);
+    for (_, name, value) in members {
+        object.json(name, value);
+    }
+    object.finish();
+    Json(out.into())
+}
+
+/// What the order of members goes by.
+fn spelled(name: &str) -> String {
+    let mut spelled = String::with_capacity(name.len());
+    write_escaped(&mut spelled, name);
+    spelled
 }

@@ -4,7 +4,8 @@ use crate::id::{FileId, PredictionId};
 use crate::link::LinkKey;
 use crate::model::ModelName;
 
-/// Builds URLs from the server's public URL, never from what a request claims.
+/// Builds URLs from the server's public URL, never from what a request claims. Those of a prediction are made for
+/// each answer and each webhook, so they are put together without a formatter.
 #[derive(Debug, Clone)]
 pub struct Links {
     base: String,
